@@ -1,0 +1,1 @@
+"""Bringing the collection to a Windmill server: build folder, metadata, locks, push."""

@@ -1,0 +1,171 @@
+"""What the environment of a deployment sets on the server: variables and resources, with the templates for the rest.
+
+The templates under ``resources/`` say which there are, and never hold a secret. A value comes from an environment
+variable, goes into the body of one HTTPS request and nowhere else: into no file, no log, no command line. What the
+environment does not give stays on the server as it is; what is not there yet is made from the template.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deploy.server import WindmillServer
+from deploy.tools import DeployError
+
+VARIABLES = {
+    "f/chatbot/postgres_password": "KNOWLEDGE_APP_PASSWORD",
+    "f/operations/postgres_password": "KNOWLEDGE_OPERATOR_PASSWORD",
+    "f/chatbot/cohere_key": "COHERE_API_KEY",
+    "f/chatbot/groq_key": "GROQ_API_KEY",
+    "f/chatbot/identity_mode": "IDENTITY_MODE",
+    "f/chatbot/session_signing_keys": "SESSION_SIGNING_KEYS",
+}
+"""The environment variable that each of Windmill's variables is set from."""
+
+DATABASE_FIELDS = {
+    "host": "KNOWLEDGE_DATABASE_HOST",
+    "port": "KNOWLEDGE_DATABASE_PORT",
+    "dbname": "KNOWLEDGE_DATABASE_NAME",
+    "sslmode": "KNOWLEDGE_DATABASE_SSLMODE",
+}
+"""The environment variables that the two database resources are set from."""
+
+DATABASE_RESOURCES = ("f/chatbot/postgres_db", "f/operations/postgres_db")
+AI_SETTINGS = "f/chatbot/ai_settings"
+IDENTITY_MODES = ("trusted", "signed")
+SHORTEST_SECRET = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One variable or resource that a deployment sets.
+
+    Attributes:
+        kind: ``variable`` or ``resource``.
+        path: Windmill's path for it.
+        reason: Where the value comes from; the value itself is never shown.
+        template: The content of its template.
+        value: What to set.
+    """
+
+    kind: str
+    path: str
+    reason: str
+    template: dict[str, Any]
+    value: Any
+
+    def __repr__(self) -> str:
+        """Show everything but the value, so that no trace or log can hold it."""
+        return f"Change({self.kind} {self.path}, {self.reason})"
+
+
+def plan_changes(repository: Path, environment: Mapping[str, str], server: WindmillServer) -> list[Change]:
+    """Find out what has to be set.
+
+    Args:
+        repository: The root of the repository, with the templates.
+        environment: The environment of the deployment.
+        server: Asked which of them there are; nothing is changed.
+
+    Returns:
+        The variables first, since resources refer to them; each kind sorted by path.
+
+    Raises:
+        DeployError: If a value of the environment is malformed; the message names the variable, not the value.
+    """
+    given = _given(environment)
+    changes: list[Change] = []
+    for kind in ("variable", "resource"):
+        for path, template in _templates(repository, kind).items():
+            known = server.variable(path) if kind == "variable" else server.resource(path)
+            if path in given:
+                base = known["value"] if known and isinstance(known.get("value"), dict) else template["value"]
+                reason, value = given[path]
+                changes.append(
+                    Change(kind, path, reason, template, {**base, **value} if path in DATABASE_RESOURCES else value)
+                )
+            elif known is None:
+                changes.append(Change(kind, path, "new, from the template", template, template["value"]))
+    return changes
+
+
+def apply_change(change: Change, server: WindmillServer) -> None:
+    """Set one variable or resource on the server.
+
+    Args:
+        change: What to set.
+        server: Where.
+
+    Raises:
+        DeployError: If the server refuses.
+    """
+    description = change.template.get("description", "")
+    if change.kind == "variable":
+        is_secret = bool(change.template["is_secret"])
+        server.set_variable(change.path, str(change.value), is_secret=is_secret, description=description)
+    else:
+        resource_type = change.template["resource_type"]
+        server.set_resource(change.path, change.value, resource_type=resource_type, description=description)
+
+
+def secrets_of(environment: Mapping[str, str]) -> list[str]:
+    """List the secret values of an environment, so that an output can be cleaned of them, longest first.
+
+    What is shorter than ``SHORTEST_SECRET`` is left out: taken for a secret, a word such as ``local`` would make an
+    output unreadable.
+    """
+    names = {*VARIABLES.values(), "WM_TOKEN", "DATABASE_ADMIN_URL", "KNOWLEDGE_ADMIN_PASSWORD"} - {"IDENTITY_MODE"}
+    values = {value for name in names if (value := environment.get(name, "").strip())}
+    values |= {word for value in values for word in value.split()}
+    return sorted((value for value in values if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
+
+
+def _given(environment: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    """Read the values that the environment gives, by path, each with the name of where it came from."""
+    given: dict[str, tuple[str, Any]] = {
+        path: (f"from {name}", environment[name].strip())
+        for path, name in VARIABLES.items()
+        if environment.get(name, "").strip()
+    }
+    mode = given.get("f/chatbot/identity_mode")
+    if mode and mode[1] not in IDENTITY_MODES:
+        raise DeployError(f"IDENTITY_MODE must be {' or '.join(IDENTITY_MODES)}.")
+    database: dict[str, Any] = {
+        key: environment[name] for key, name in DATABASE_FIELDS.items() if environment.get(name)
+    }
+    if not str(database.get("port", 0)).isdecimal():
+        raise DeployError("KNOWLEDGE_DATABASE_PORT must be a number.")
+    if database:
+        if "port" in database:
+            database["port"] = int(database["port"])
+        names = ", ".join(DATABASE_FIELDS[key] for key in database)
+        given |= dict.fromkeys(DATABASE_RESOURCES, (f"from {names}", database))
+    if environment.get("AI_SETTINGS_FILE"):
+        given[AI_SETTINGS] = ("from AI_SETTINGS_FILE", _json_file(Path(environment["AI_SETTINGS_FILE"])))
+    return given
+
+
+def _json_file(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DeployError(f"AI_SETTINGS_FILE cannot be read as JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise DeployError("AI_SETTINGS_FILE must hold a JSON object.")
+    return content
+
+
+def _templates(repository: Path, kind: str) -> dict[str, dict[str, Any]]:
+    """Read the templates of one kind by Windmill's path."""
+    folder = repository / "resources"
+    ending = f".{kind}.yaml"
+    return {
+        f"f/{file.relative_to(folder).as_posix().removesuffix(ending)}": yaml.safe_load(
+            file.read_text(encoding="utf-8")
+        )
+        for file in sorted(folder.rglob(f"*{ending}"))
+    }

@@ -1,0 +1,149 @@
+"""Store a document and its chunks, ready to be embedded.
+
+Script: one transaction, all or nothing. The text is kept as it is given, and cut into chunks along its headings,
+paragraphs and sentences; each chunk knows its exact characters, its page (form feeds part pages) and its headings.
+A text that the tenant has already, as far as the caller may see, is not stored again: the answer names it.
+A repeat with the same idempotency_key, or the same text, is safe.
+"""
+
+from typing import Literal, TypedDict
+
+from f.core.arguments import (
+    MAXIMUM_CATEGORY,
+    MAXIMUM_CONTENT,
+    MAXIMUM_METADATA_BYTES,
+    MAXIMUM_NAME,
+    MAXIMUM_TITLE,
+    choice,
+    moment,
+    optional_id,
+    optional_text,
+    required_text,
+    tag_list,
+    web_address,
+)
+from f.core.chunking import split_document
+from f.core.database import Transaction, open_database
+from f.core.documents import NewDocument, find_same, member_exists, metadata_text, reserve_id, store
+from f.core.errors import Conflict, Forbidden, InvalidArgument, NotFound, TooLarge
+from f.core.identity import Caller, identify
+from f.core.job import script
+from f.core.language import LANGUAGES, detect_language
+
+VISIBILITIES = ("everyone", "adults_only", "admins_only", "private")
+_SIGHT_NEEDED = {"everyone": 0, "adults_only": 2, "admins_only": 3}
+
+
+class IngestData(TypedDict):
+    """What is known of the document now; ``duplicate_of`` names the one that was there already."""
+
+    document_id: int
+    chunks: int
+    status: str
+    duplicate_of: int | None
+
+
+@script()
+def main(
+    title: str,
+    content: str,
+    tenant_id: str,
+    user_member_id: int | None = None,
+    user_member_type: Literal["admin", "adult", "teen", "child"] | None = None,
+    session_token: str | None = None,
+    category: str | None = None,
+    visibility: Literal["everyone", "adults_only", "admins_only", "private"] = "everyone",
+    assigned_to: int | None = None,
+    tags: list[str] | None = None,
+    expires_at: str | None = None,
+    language: str | None = None,
+    source: str | None = None,
+    source_url: str | None = None,
+    metadata: dict | None = None,  # type: ignore[type-arg] # Windmill's form knows this type alone
+    idempotency_key: str | None = None,
+) -> IngestData:
+    """Store a document.
+
+    Args:
+        title: Title of the document, at most 500 characters.
+        content: Its text, plain or Markdown, at most 5,000,000 characters. A form feed begins a new page.
+        tenant_id: The tenant, a UUID.
+        user_member_id: The member who acts. Without one the caller is the tenant's back end.
+        user_member_type: Narrows what the member may see; it never widens it.
+        session_token: A signed token that names tenant and member, instead of the arguments.
+        category: One word or phrase for its kind, such as insurance; at most 100 characters.
+        visibility: Who may see it. A member can only store what they may see themselves.
+        assigned_to: The member whom it concerns. A private document is for this member; the acting one by default.
+        tags: At most 50 tags of at most 50 characters, kept in lower case.
+        expires_at: When what it describes ends, in ISO 8601.
+        language: Its language as a PostgreSQL text search configuration, such as english; detected by default.
+        source: Where it came from, such as e-mail; at most 200 characters.
+        source_url: Address of the original, shown in citations.
+        metadata: An object to keep with it, at most 20,000 bytes as JSON.
+        idempotency_key: Your own key for this document; the same key again stores nothing new.
+    """
+    caller = identify(tenant_id, user_member_id, user_member_type, session_token)
+    new = NewDocument(
+        title=required_text("title", title, MAXIMUM_TITLE).strip(),
+        content=required_text("content", content, MAXIMUM_CONTENT, lines=True),
+        visibility=choice("visibility", visibility or "everyone", VISIBILITIES),
+        language=choice("language", language, LANGUAGES) if language else _told_language(content),
+        category=optional_text("category", category, MAXIMUM_CATEGORY),
+        assigned_to=optional_id("assigned_to", assigned_to) or (caller.member_id if visibility == "private" else None),
+        created_by=caller.member_id,
+        tags=tuple(tag_list("tags", tags)),
+        expires_at=moment("expires_at", expires_at),
+        source=optional_text("source", source, MAXIMUM_NAME),
+        source_url=web_address("source_url", source_url),
+        metadata=_checked_metadata(metadata),
+        idempotency_key=optional_text("idempotency_key", idempotency_key, MAXIMUM_NAME),
+    )
+    if new.visibility == "private" and new.assigned_to is None:
+        raise InvalidArgument("A private document needs assigned_to: the member who may see it.")
+    chunks = split_document(new.content)
+    with open_database() as database, database.transaction(caller) as transaction:
+        _check_rights(transaction, caller, new)
+        document_id = reserve_id(transaction, new)
+        same = find_same(transaction, new)
+        if same is not None:
+            if not same.same_content:
+                raise Conflict("This idempotency_key was used for a document with another content.")
+            return IngestData(document_id=same.id, chunks=same.chunks, status=same.status, duplicate_of=same.id)
+        store(transaction, document_id, new, chunks)
+    return IngestData(document_id=document_id, chunks=len(chunks), status="queued", duplicate_of=None)
+
+
+def _told_language(content: object) -> str | None:
+    """Return the language that the text shows, or None when it shows none."""
+    detected = detect_language(content) if isinstance(content, str) else "simple"
+    return None if detected == "simple" else detected
+
+
+def _checked_metadata(metadata: object) -> str:
+    """Check that metadata is an object that can be stored, and return it as JSON."""
+    if metadata is None:
+        return "{}"
+    if not isinstance(metadata, dict):
+        raise InvalidArgument("metadata must be an object.")
+    text = metadata_text(metadata)
+    if len(text.encode("utf-8", "surrogatepass")) > MAXIMUM_METADATA_BYTES:
+        raise TooLarge(f"metadata has more than {MAXIMUM_METADATA_BYTES:,} bytes as JSON.")
+    if "\\u0000" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidArgument("metadata has a character that cannot be stored.")
+    return text
+
+
+def _check_rights(transaction: Transaction, caller: Caller, new: NewDocument) -> None:
+    """Check that whom the document is for exists, and that a member stores only what they may see themselves.
+
+    A back end that names nobody stores what it likes: it gets nothing back.
+    """
+    if new.assigned_to is not None and not member_exists(transaction, new.assigned_to):
+        raise NotFound("There is no such member to assign the document to.")
+    if not caller.is_named:
+        return
+    own = new.assigned_to is not None and new.assigned_to == transaction.member_id
+    if new.visibility == "private" and not own and transaction.member_type != "admin":
+        raise Forbidden("A private document can be stored for yourself only.")
+    if transaction.sight < _SIGHT_NEEDED.get(new.visibility, 0):
+        raise Forbidden("You can store only what you may see yourself.")

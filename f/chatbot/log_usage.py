@@ -1,0 +1,120 @@
+"""Count calls of providers, each once, at the installation's prices.
+
+Script: for flows and other callers. An event_id names a call: the same again is not counted again, so a repeat is safe.
+A model without a price in f/chatbot/ai_settings is an error and not a cost of zero. As the last step of ingest_document
+it also says how far the document is.
+"""
+
+from typing import Literal, TypedDict
+
+from f.core.arguments import MAXIMUM_NAME, choice, integer, optional_id, required_text
+from f.core.database import open_database
+from f.core.documents import document_state
+from f.core.errors import InvalidArgument, NotFound, TooLarge
+from f.core.identity import background, identify
+from f.core.job import script
+from f.core.settings import read_ai_settings
+from f.core.usage import OPERATIONS, UsageEvent, record_usage
+
+MAXIMUM_EVENTS = 10_000
+MAXIMUM_COUNT = 1_000_000_000
+
+
+class LogUsageData(TypedDict):
+    """How many calls were new, how many were counted before, and what all cost; and the named document, if any."""
+
+    recorded: int
+    already_recorded: int
+    cost_microusd: int
+    document_id: int | None
+    chunks: int | None
+    status: str | None
+    duplicate_of: int | None
+
+
+@script()
+def main(
+    tenant_id: str,
+    user_member_id: int | None = None,
+    user_member_type: Literal["admin", "adult", "teen", "child"] | None = None,
+    session_token: str | None = None,
+    event_id: str | None = None,
+    operation: Literal["embed", "rerank", "rewrite", "chat"] | None = None,
+    model: str | None = None,
+    input_tokens: int = 0,
+    output_tokens: int = 0,
+    searches: int = 0,
+    events: list[dict] | None = None,  # type: ignore[type-arg] # Windmill's form knows this type alone
+    document: dict | None = None,  # type: ignore[type-arg] # the same
+) -> LogUsageData:
+    """Count usage.
+
+    Args:
+        tenant_id: The tenant, a UUID.
+        user_member_id: The member for whom the calls were made.
+        user_member_type: Narrows what the member may see; it never widens it.
+        session_token: A signed token that names tenant and member, instead of the arguments.
+        event_id: Names the call, at most 200 characters. The same again is not counted again.
+        operation: What was asked for.
+        model: The model, as f/chatbot/ai_settings calls it.
+        input_tokens: Tokens that went in.
+        output_tokens: Tokens that came out.
+        searches: Searches that were billed for reranking.
+        events: Several calls instead of one, each an object of these six.
+        document: What ingest said of the document for which the calls were made; only its document_id is needed.
+    """
+    caller = identify(tenant_id, user_member_id, user_member_type, session_token)
+    named = document if isinstance(document, dict) else {}
+    if document is not None and not named:
+        raise InvalidArgument("document must be an object with a document_id.")
+    document_id = optional_id("document.document_id", named.get("document_id"))
+    given = _list(events)
+    if event_id not in (None, ""):
+        single = {"event_id": event_id, "operation": operation, "model": model, "input_tokens": input_tokens}
+        given = [*given, single | {"output_tokens": output_tokens, "searches": searches}]
+    elif events is None:
+        raise InvalidArgument("event_id is missing.")
+    checked = [_event(event) for event in given]
+    settings, _ = read_ai_settings()
+    with open_database() as database:
+        seen_by = caller if caller.is_named else background(caller.tenant_id)
+        with database.transaction(seen_by) as transaction:
+            state = document_state(transaction, document_id) if document_id else None
+            if document_id and state is None:
+                raise NotFound("There is no such document.")
+            recorded = record_usage(transaction, checked, settings, document_id=document_id)
+    return LogUsageData(
+        recorded=recorded.new,
+        already_recorded=len({event.event_id for event in checked}) - recorded.new,
+        cost_microusd=recorded.cost_microusd,
+        document_id=document_id,
+        chunks=state.chunks if state else None,
+        status=state.status if state else None,
+        duplicate_of=optional_id("document.duplicate_of", named.get("duplicate_of")),
+    )
+
+
+def _list(events: object) -> list[object]:
+    """Check a list of events."""
+    if events is None:
+        return []
+    if not isinstance(events, list):
+        raise InvalidArgument("events must be a list of objects.")
+    if len(events) > MAXIMUM_EVENTS:
+        raise TooLarge(f"events has {len(events):,} entries; at most {MAXIMUM_EVENTS:,} are allowed.")
+    return events
+
+
+def _event(event: object) -> UsageEvent:
+    """Check one event."""
+    if not isinstance(event, dict):
+        raise InvalidArgument("Each of events must be an object.")
+    counts = [
+        integer(name, event.get(name) or 0, 0, MAXIMUM_COUNT) for name in ("input_tokens", "output_tokens", "searches")
+    ]
+    return UsageEvent(
+        required_text("event_id", event.get("event_id"), MAXIMUM_NAME),
+        choice("operation", event.get("operation"), OPERATIONS),
+        required_text("model", event.get("model"), MAXIMUM_NAME),
+        *counts,
+    )

@@ -1,0 +1,155 @@
+"""Find documents by words and by meaning, and show the passage that fits best.
+
+Script: reads only, but for the usage of the provider calls that it makes. Words and vectors are searched inside what
+the caller may see, fused by rank, and reranked when asked or by the installation's default. Each document comes once,
+with its best passage. When the provider does not answer, words alone are searched and the answer says so.
+
+relevance is in [0, 1]. Reranked, it is the reranker's score. Otherwise it is the share of the best possible rank: 1 is
+first by words and by meaning, .5 first by one of the two; it compares hits of one search, not of two.
+In a snippet the matching words stand between two asterisks; it is plain text, not HTML.
+"""
+
+from typing import Literal, TypedDict
+
+from f.core.arguments import (
+    MAXIMUM_CATEGORY,
+    MAXIMUM_NAME,
+    MAXIMUM_QUESTION,
+    choice,
+    flag,
+    id_list,
+    integer,
+    moment,
+    optional_id,
+    optional_text,
+    required_text,
+    tag_list,
+)
+from f.core.database import open_database
+from f.core.identity import identify
+from f.core.job import script
+from f.core.retrieval import Hit, SearchFilter
+from f.core.searching import Searcher
+from f.core.settings import read_ai_settings
+
+
+class SearchHit(TypedDict):
+    """A document that was found, by its best passage: content[start:end] of the document."""
+
+    document_id: int
+    chunk_id: int
+    title: str
+    category: str | None
+    tags: list[str]
+    visibility: str
+    heading: str | None
+    page: int | None
+    start: int
+    end: int
+    snippet: str
+    relevance: float
+    source: str | None
+    source_url: str | None
+    expires_at: str | None
+    created_at: str
+
+
+class SearchData(TypedDict):
+    """A page of hits, best first; ``degraded`` when words alone were searched, or the order is not reranked."""
+
+    documents: list[SearchHit]
+    total: int
+    has_more: bool
+    degraded: bool
+    notice: str | None
+
+
+@script()
+def main(
+    query: str,
+    tenant_id: str,
+    user_member_id: int | None = None,
+    user_member_type: Literal["admin", "adult", "teen", "child"] | None = None,
+    session_token: str | None = None,
+    category: str | None = None,
+    tags: list[str] | None = None,
+    tags_match: Literal["any", "all"] = "any",
+    assigned_to: int | None = None,
+    created_from: str | None = None,
+    created_to: str | None = None,
+    expiring_before: str | None = None,
+    source: str | None = None,
+    document_ids: list[int] | None = None,
+    limit: int = 10,
+    offset: int = 0,
+    rerank: bool | None = None,
+) -> SearchData:
+    """Search.
+
+    Args:
+        query: Words or a question, at most 4,000 characters.
+        tenant_id: The tenant, a UUID.
+        user_member_id: The member who searches. Without one, only what is for everyone is found.
+        user_member_type: Narrows what the member may see; it never widens it.
+        session_token: A signed token that names tenant and member, instead of the arguments.
+        category: Only documents of this category.
+        tags: Only documents with these tags.
+        tags_match: Whether any of the tags is enough, or all are needed.
+        assigned_to: Only documents that concern this member.
+        created_from: Only documents stored at this moment or later, in ISO 8601.
+        created_to: Only documents stored before this moment, in ISO 8601.
+        expiring_before: Only documents that expire before this moment, in ISO 8601.
+        source: Only documents from this source.
+        document_ids: Only these documents, at most 1,000.
+        limit: How many documents to return, from 1 to 100.
+        offset: How many to leave out before, from 0 to 10,000.
+        rerank: Whether a reranker puts the best 50 in order. The installation's default without it.
+    """
+    caller = identify(tenant_id, user_member_id, user_member_type, session_token)
+    question = required_text("query", query, MAXIMUM_QUESTION, lines=True)
+    chosen = SearchFilter(
+        category=optional_text("category", category, MAXIMUM_CATEGORY),
+        tags=tag_list("tags", tags),
+        tags_match=choice("tags_match", tags_match or "any", ("any", "all")),
+        assigned_to=optional_id("assigned_to", assigned_to),
+        created_from=moment("created_from", created_from),
+        created_to=moment("created_to", created_to),
+        expiring_before=moment("expiring_before", expiring_before),
+        source=optional_text("source", source, MAXIMUM_NAME),
+        document_ids=id_list("document_ids", document_ids),
+    )
+    most = integer("limit", 10 if limit is None else limit, 1, 100)
+    skipped = integer("offset", offset or 0, 0, 10_000)
+    wanted = None if rerank is None else flag("rerank", rerank)
+    with open_database() as database:
+        searcher = Searcher(database, caller, *read_ai_settings())
+        page = searcher.documents(question, chosen, most, skipped, rerank=wanted)
+    return SearchData(
+        documents=[_public(hit, relevance) for hit, relevance in zip(page.hits, page.relevance, strict=True)],
+        total=page.total,
+        has_more=skipped + len(page.hits) < page.total,
+        degraded=bool(searcher.notices),
+        notice=" ".join(searcher.notices) or None,
+    )
+
+
+def _public(hit: Hit, relevance: float) -> SearchHit:
+    """Give a hit its public form."""
+    return SearchHit(
+        document_id=hit.document_id,
+        chunk_id=hit.chunk_id,
+        title=hit.title,
+        category=hit.category,
+        tags=hit.tags,
+        visibility=hit.visibility,
+        heading=hit.heading,
+        page=hit.page,
+        start=hit.start,
+        end=hit.end,
+        snippet=hit.snippet,
+        relevance=round(relevance, 4),
+        source=hit.source,
+        source_url=hit.source_url,
+        expires_at=hit.expires_at.isoformat() if hit.expires_at else None,
+        created_at=hit.created_at.isoformat(),
+    )

@@ -1,0 +1,155 @@
+"""Checks of what callers send: Windmill checks nothing, and what is missing arrives as None.
+
+Shared module, pure. Each function returns the value in its right type or raises ``InvalidArgument`` (or ``TooLarge``)
+with a sentence that names the argument and never repeats its value. An empty text counts as missing, because a form
+sends it so.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID
+
+from f.core.errors import InvalidArgument, TooLarge
+
+Word = TypeVar("Word", bound=str)
+
+MAXIMUM_ID = 2_147_483_647  # of PostgreSQL's integer
+MAXIMUM_TITLE = 500
+MAXIMUM_CONTENT = 5_000_000
+MAXIMUM_QUESTION = 4_000
+MAXIMUM_NAME = 200
+MAXIMUM_CATEGORY = 100
+MAXIMUM_URL = 2_000
+MAXIMUM_TAG = 50
+MAXIMUM_TAGS = 50
+MAXIMUM_IDS = 1_000
+MAXIMUM_METADATA_BYTES = 20_000
+
+
+def required_text(name: str, value: object, maximum: int, *, lines: bool = False) -> str:
+    """Check a text that must be there.
+
+    Args:
+        name: Of the argument, for the message.
+        value: What came.
+        maximum: The greatest length in characters.
+        lines: Whether line breaks, tabs and other control characters are allowed; NUL never is.
+
+    Raises:
+        InvalidArgument: When it is missing, no text, blank, or has characters that cannot be stored.
+        TooLarge: When it is too long.
+    """
+    text = optional_text(name, value, maximum, lines=lines)
+    if text is None:
+        raise InvalidArgument(f"{name} is missing.")
+    return text
+
+
+def optional_text(name: str, value: object, maximum: int, *, lines: bool = False) -> str | None:
+    """Check a text that may be missing; see ``required_text``. Returns it unchanged, or None when it is blank."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidArgument(f"{name} must be a text.")
+    if len(value) > maximum:
+        raise TooLarge(f"{name} has {len(value):,} characters; at most {maximum:,} are allowed.")
+    for forbidden in _forbidden(value, lines):
+        raise InvalidArgument(f"{name} has a character that is not allowed here (U+{ord(forbidden):04X}).")
+    return value if value.strip() else None
+
+
+def _forbidden(value: str, lines: bool) -> str:
+    """Return the first character that cannot be stored, or must not stand in one line, or an empty text."""
+    if lines and value.isascii():
+        return "\0" if "\0" in value else ""
+    for character in value:
+        if character == "\0" or "\ud800" <= character <= "\udfff":
+            return character
+        if not lines and unicodedata.category(character) in ("Cc", "Zl", "Zp"):
+            return character
+    return ""
+
+
+def choice(name: str, value: object, allowed: Sequence[Word]) -> Word:
+    """Check that a value is one of the allowed words."""
+    for word in allowed:
+        if value == word:
+            return word
+    raise InvalidArgument(f"{name} must be one of: {', '.join(allowed)}.")
+
+
+def flag(name: str, value: object) -> bool:
+    """Check that a value is true or false."""
+    if not isinstance(value, bool):
+        raise InvalidArgument(f"{name} must be true or false.")
+    return value
+
+
+def integer(name: str, value: object, least: int, most: int) -> int:
+    """Check a whole number within bounds, both included."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidArgument(f"{name} must be a whole number.")
+    if not least <= value <= most:
+        raise InvalidArgument(f"{name} must be from {least:,} to {most:,}.")
+    return value
+
+
+def optional_id(name: str, value: object) -> int | None:
+    """Check an id that may be missing."""
+    return None if value is None else integer(name, value, 1, MAXIMUM_ID)
+
+
+def id_list(name: str, value: object) -> list[int] | None:
+    """Check a list of ids; None when it is missing, an empty list stays one (and finds nothing)."""
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise InvalidArgument(f"{name} must be a list of whole numbers.")
+    if len(value) > MAXIMUM_IDS:
+        raise TooLarge(f"{name} has {len(value):,} entries; at most {MAXIMUM_IDS:,} are allowed.")
+    return [integer(name, item, 1, MAXIMUM_ID) for item in value]
+
+
+def tag_list(name: str, value: object) -> list[str]:
+    """Check a list of tags; returns them in lower case, each once, in the order in which they came."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise InvalidArgument(f"{name} must be a list of texts.")
+    if len(value) > MAXIMUM_TAGS:
+        raise TooLarge(f"{name} has {len(value):,} entries; at most {MAXIMUM_TAGS} are allowed.")
+    return list(dict.fromkeys(required_text(f"Each of {name}", tag, MAXIMUM_TAG).strip().lower() for tag in value))
+
+
+def moment(name: str, value: object) -> datetime | None:
+    """Check a date or a date with time in ISO 8601; without an offset it is in UTC, without a time midnight."""
+    text = optional_text(name, value, 40)
+    if text is None:
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidArgument(f"{name} must be a date such as 2027-01-31 or 2027-01-31T12:00:00+02:00.") from None
+
+
+def identifier(name: str, value: object) -> str:
+    """Check a UUID; returns it in its usual form."""
+    if value is None or value == "":
+        raise InvalidArgument(f"{name} is missing.")
+    try:
+        if not isinstance(value, str):
+            raise ValueError
+        return str(UUID(value))
+    except ValueError:
+        raise InvalidArgument(f"{name} must be an id such as 6f1c7d52-0c5e-4a53-9d0b-2f4f2a7c8b11.") from None
+
+
+def web_address(name: str, value: object) -> str | None:
+    """Check an http or https address."""
+    text = optional_text(name, value, MAXIMUM_URL)
+    if text is not None and (not text.lower().startswith(("http://", "https://")) or " " in text):
+        raise InvalidArgument(f"{name} must begin with http:// or https:// and have no spaces.")
+    return text

@@ -1,0 +1,237 @@
+"""Answering a question: what was said before, the passages, the model, the citations, and keeping the exchange.
+
+Shared module. The passages that the model gets are read under the caller's sight, and so are those that a flow names by
+their ids. What the model writes is checked against them: a citation is an exact quote from a passage that it was given,
+and a number that names none is removed. The exchange and its usage are kept in one transaction, so that a job which is
+killed leaves neither or both.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypedDict
+
+from f.core.answering import Completion, rewrite_question, write_answer
+from f.core.citations import AnswerStream, Citation, CitedPassage, is_abstention, resolve_citations
+from f.core.conversations import Exchange, history, keep_exchange, new_session_id, session_exists
+from f.core.errors import KnowledgeError, NotFound, ProviderRejected, ProviderUnavailable
+from f.core.job import run_id
+from f.core.language import detect_language
+from f.core.prompts import AnswerRequest, Passage, Turn, abstention_sentence, no_documents_sentence
+from f.core.retrieval import Hit, SearchFilter, named_passages
+from f.core.searching import Searcher
+from f.core.usage import Operation
+
+PASSAGES = 8
+"""The most passages that a model gets for a question."""
+
+Notify = Callable[[Mapping[str, object]], None]
+
+
+class CitationData(TypedDict):
+    """Where a statement of the answer comes from: ``quote`` is content[start:end] of the document, to the letter."""
+
+    n: int
+    document_id: int
+    chunk_id: int
+    title: str
+    heading: str | None
+    page: int | None
+    source_url: str | None
+    quote: str
+    start: int
+    end: int
+
+
+class ChatUsage(TypedDict):
+    """What the answer took."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+class ChatData(TypedDict):
+    """An answer; ``confidence`` in [0, 1] is the share of its sentences that a passage which they cite bears out."""
+
+    answer: str
+    citations: list[CitationData]
+    session_id: str
+    confidence: float
+    answered: bool
+    model: str | None
+    provider: str | None
+    degraded: bool
+    notice: str | None
+    usage: ChatUsage
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as a caller put it; every field has been checked."""
+
+    question: str
+    session_id: str | None
+    chosen: SearchFilter
+    chunk_ids: list[int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Answers a question in a caller's name.
+
+    Attributes:
+        searcher: Finds passages, and collects what is to be counted.
+        notify: Is told what happens, event by event, while it happens.
+        streams: Whether the answer is told piece by piece.
+    """
+
+    searcher: Searcher
+    notify: Notify
+    streams: bool
+
+    def ask(self, asked: Asked) -> ChatData:
+        """Answer.
+
+        Raises:
+            NotFound: When the caller has no such session.
+            ProviderUnavailable: When no model answers; what was spent until then is counted.
+            ProviderRejected: When the models refuse.
+        """
+        session_id = asked.session_id or new_session_id()
+        turns = self._history(asked)
+        self.notify({"type": "thinking", "session_id": session_id})
+        try:
+            hits = self._passages(asked, turns)
+            self.notify({"type": "search", "documents": _titles(hits)})
+            completion = self._complete(asked, hits, turns)
+        except KnowledgeError:
+            with self.searcher.database.transaction(self.searcher.caller) as transaction:
+                self.searcher.count_usage(transaction)
+            raise
+        data = self._resolve(asked.question, completion, hits, session_id)
+        self._keep(asked, data)
+        self.notify({"type": "complete", **data})
+        return data
+
+    def _history(self, asked: Asked) -> list[Turn]:
+        """Read what was said before in the caller's session."""
+        with self.searcher.database.transaction(self.searcher.caller) as transaction:
+            if asked.session_id is None:
+                return []
+            if not session_exists(transaction, asked.session_id):
+                raise NotFound("There is no such session.")
+            return history(transaction, asked.session_id)
+
+    def _passages(self, asked: Asked, turns: list[Turn]) -> list[Hit]:
+        """Find the passages: those that are named, and those for the question as it stands alone."""
+        question = self._standalone(asked.question, turns) if turns else asked.question
+        hits: list[Hit] = []
+        if asked.chunk_ids is not None:
+            with self.searcher.database.transaction(self.searcher.caller) as transaction:
+                hits = named_passages(transaction, list(dict.fromkeys(asked.chunk_ids))[:PASSAGES])
+        if asked.chunk_ids is None or question != asked.question:
+            found = self.searcher.passages(question, asked.chosen, PASSAGES).hits
+            best = {hit.chunk_id: hit for hit in [*found, *hits]}
+            hits = list(best.values())[:PASSAGES]
+        return hits
+
+    def _standalone(self, question: str, turns: list[Turn]) -> str:
+        """Make a follow-up question one that can be searched for by itself."""
+        try:
+            rewritten = rewrite_question(question, turns, self.searcher.settings, self.searcher.keys)
+        except (ProviderUnavailable, ProviderRejected):
+            self.searcher.notices.append("The question was searched for together with the one before it.")
+            earlier = [turn.text for turn in turns if turn.role == "user"]
+            return " ".join([*earlier[-1:], question])
+        self._spent("rewrite", rewritten)
+        return rewritten.text.strip() or question
+
+    def _complete(self, asked: Asked, hits: list[Hit], turns: list[Turn]) -> Completion | None:
+        """Let the model answer from the passages; without any there is nothing to ask it."""
+        language = detect_language(asked.question)
+        if not hits:
+            self._tell(no_documents_sentence(language))
+            return None
+        passages = [Passage(n, hit.title, hit.heading, hit.page, hit.content) for n, hit in enumerate(hits, 1)]
+        request = AnswerRequest(asked.question, passages, turns, language)
+        settings, keys = self.searcher.settings, self.searcher.keys
+        if not self.streams:
+            completion = write_answer(request, settings, keys)
+        else:
+            stream = AnswerStream([passage.n for passage in passages], "\n".join(hit.content for hit in hits))
+            completion = write_answer(request, settings, keys, lambda piece: self._tell(stream.feed(piece)))
+            self._tell(stream.close())
+        self._spent("chat", completion)
+        return completion
+
+    def _resolve(self, question: str, completion: Completion | None, hits: list[Hit], session_id: str) -> ChatData:
+        """Check the answer against the passages, and give it its public form."""
+        text = completion.text if completion else f"[0] {no_documents_sentence(detect_language(question))}"
+        resolved = resolve_citations(text, [CitedPassage(n, hit.content, hit.start) for n, hit in enumerate(hits, 1)])
+        answered = not is_abstention(text)
+        notices = list(self.searcher.notices)
+        if answered and not resolved.citations:
+            notices.append("The answer cites no passage of the documents.")
+        return ChatData(
+            answer=resolved.text or abstention_sentence(detect_language(question)),
+            citations=[_citation(citation, hits[citation.n - 1]) for citation in resolved.citations],
+            session_id=session_id,
+            confidence=round(resolved.supported, 2) if answered else 0.0,
+            answered=answered,
+            model=completion.model if completion else None,
+            provider=completion.provider if completion else None,
+            degraded=bool(self.searcher.notices),
+            notice=" ".join(notices) or None,
+            usage=ChatUsage(
+                input_tokens=completion.input_tokens if completion else 0,
+                output_tokens=completion.output_tokens if completion else 0,
+            ),
+        )
+
+    def _keep(self, asked: Asked, data: ChatData) -> None:
+        """Keep the exchange with its usage."""
+        kept = ("n", "document_id", "chunk_id", "start", "end")
+        exchange = Exchange(
+            event_id=run_id(),
+            question=asked.question,
+            answer=data["answer"],
+            citations=[{key: citation[key] for key in kept} for citation in data["citations"]],  # type: ignore[literal-required]
+            confidence=data["confidence"],
+            model=data["model"],
+            provider=data["provider"],
+            input_tokens=data["usage"]["input_tokens"],
+            output_tokens=data["usage"]["output_tokens"],
+        )
+        with self.searcher.database.transaction(self.searcher.caller) as transaction:
+            keep_exchange(transaction, data["session_id"], exchange)
+            self.searcher.count_usage(transaction, data["session_id"])
+
+    def _spent(self, operation: Operation, completion: Completion) -> None:
+        """Note a call to be counted."""
+        self.searcher.spent(operation, completion.model, completion.input_tokens, completion.output_tokens)
+
+    def _tell(self, text: str) -> None:
+        """Tell a piece of the answer."""
+        if text:
+            self.notify({"type": "answer", "text": text})
+
+
+def _citation(citation: Citation, hit: Hit) -> CitationData:
+    """Say where a citation comes from."""
+    return CitationData(
+        n=citation.n,
+        document_id=hit.document_id,
+        chunk_id=hit.chunk_id,
+        title=hit.title,
+        heading=hit.heading,
+        page=hit.page,
+        source_url=hit.source_url,
+        quote=citation.quote,
+        start=citation.start,
+        end=citation.end,
+    )
+
+
+def _titles(hits: list[Hit]) -> list[dict[str, object]]:
+    """Say which documents the passages are from, each once."""
+    documents = {hit.document_id: hit.title for hit in hits}
+    return [{"document_id": document_id, "title": title} for document_id, title in documents.items()]

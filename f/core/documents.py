@@ -1,0 +1,325 @@
+"""Documents and their chunks in the database: storing, and what waits to be embedded.
+
+Shared module. Every statement names the tenant beside the policies that enforce it. A document and its chunks are
+written by one statement; the vectors of a batch and their usage by one transaction. Background work takes a document by
+a lease, which a killed job loses by time.
+"""
+
+import hashlib
+import json
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+
+from f.core.chunking import Chunk
+from f.core.database import Transaction, vector_text
+
+MAXIMUM_ATTEMPTS = 3
+
+_RESERVE = """
+-- A new id, while any other ingestion of the same text, or with the same key, waits for the end of this transaction.
+SELECT count(pg_advisory_xact_lock(name)) AS locks, nextval('documents_id_seq')::integer AS id
+FROM (SELECT DISTINCT hashtextextended(unnest(%(names)s), 0) AS name ORDER BY 1) AS names
+"""
+
+_FIND_SAME = """
+-- What the caller may see and is the same: by the caller's own key first, then by content.
+SELECT id, chunk_count, status, content_hash = %(content_hash)s AS same_content,
+       coalesce(idempotency_key = %(key)s AND created_by IS NOT DISTINCT FROM %(member)s, false) AS same_key
+FROM documents
+WHERE tenant_id = %(tenant)s AND deleted_at IS NULL
+  AND (content_hash = %(content_hash)s
+       OR (%(key)s IS NOT NULL AND idempotency_key = %(key)s AND created_by IS NOT DISTINCT FROM %(member)s))
+ORDER BY same_key DESC, id
+LIMIT 1
+"""
+
+_STORE = """
+-- A document with its chunks, all or nothing. Chunks are found by their document's title and their headings too.
+WITH chunk AS MATERIALIZED (
+    SELECT piece.*,
+           (SELECT coalesce(sum(cardinality(word.positions)), 0) FROM unnest(piece.words) AS word) AS word_count
+    FROM (SELECT given.*, words_of(%(language)s, concat_ws(' ', %(title)s, given.heading, given.content)) AS words
+          FROM unnest(%(starts)s::integer[], %(ends)s::integer[], %(pages)s::integer[], %(headings)s::text[],
+                      %(contents)s::text[], %(tokens)s::integer[])
+               WITH ORDINALITY AS given (start_offset, end_offset, page, heading, content, token_count, number)
+    ) AS piece
+), document AS (
+    INSERT INTO documents (tenant_id, id, title, content, content_hash, category, visibility, assigned_to, created_by,
+                           tags, language, source, source_url, metadata, idempotency_key, expires_at, chunk_count,
+                           word_count)
+    SELECT %(tenant)s, %(id)s, %(title)s, %(content)s, %(content_hash)s, %(category)s, %(visibility)s, %(assigned_to)s,
+           %(member)s, %(tags)s::text[], %(language)s, %(source)s, %(source_url)s, %(metadata)s::jsonb, %(key)s,
+           %(expires_at)s, count(*), sum(chunk.word_count)
+    FROM chunk
+)
+INSERT INTO document_chunks (tenant_id, document_id, ordinal, start_offset, end_offset, page, heading, content,
+                             token_count, words, word_count)
+SELECT %(tenant)s, %(id)s, number - 1, start_offset, end_offset, page, heading, content, token_count, words, word_count
+FROM chunk
+"""
+
+_CLAIM = """
+-- Take documents to embed: those that wait, those whose holder was killed, and, when one is named, one that failed.
+WITH waiting AS (
+    SELECT id FROM documents
+    WHERE tenant_id = %(tenant)s AND deleted_at IS NULL AND (%(document)s IS NULL OR id = %(document)s)
+      AND (status = 'queued'
+           OR (status = 'processing' AND (lease_until < now() OR lease_holder = %(holder)s))
+           OR (status = 'failed' AND id = %(document)s))
+    ORDER BY id LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE documents AS d
+SET status = 'processing', attempts = CASE WHEN d.status = 'failed' THEN 1 ELSE d.attempts + 1 END,
+    lease_holder = %(holder)s, lease_until = now() + make_interval(secs => %(lease_seconds)s), updated_at = now()
+FROM waiting
+WHERE d.tenant_id = %(tenant)s AND d.id = waiting.id
+RETURNING d.id
+"""
+
+_PENDING = """
+-- The chunks of taken documents that have no vector of this model yet, in the order of the text.
+SELECT c.id, c.document_id, concat_ws(E'\\n', d.title, c.heading) AS context, c.content
+FROM document_chunks AS c JOIN documents AS d ON d.tenant_id = c.tenant_id AND d.id = c.document_id
+WHERE c.tenant_id = %(tenant)s AND c.document_id = ANY (%(documents)s)
+  AND c.embedding_model IS DISTINCT FROM %(model)s
+ORDER BY c.document_id, c.ordinal
+"""
+
+_SAVE_VECTORS = """
+UPDATE document_chunks AS c SET embedding = given.vector::halfvec, embedding_model = %(model)s
+FROM unnest(%(chunks)s::integer[], %(vectors)s::text[]) AS given (id, vector)
+WHERE c.tenant_id = %(tenant)s AND c.id = given.id
+"""
+
+_RENEW_LEASE = """
+UPDATE documents SET lease_until = now() + make_interval(secs => %(lease_seconds)s)
+WHERE tenant_id = %(tenant)s AND id = ANY (%(documents)s) AND status = 'processing' AND lease_holder = %(holder)s
+"""
+
+_COMPLETE = """
+-- Documents all of whose chunks have their vector; the document's own is the mean of them.
+UPDATE documents AS d
+SET status = 'completed', embedding = whole.embedding, embedding_model = %(model)s, failure_reason = NULL,
+    lease_holder = NULL, lease_until = NULL, updated_at = now()
+FROM (SELECT document_id, l2_normalize(avg(embedding)::vector) AS embedding
+      FROM document_chunks
+      WHERE tenant_id = %(tenant)s AND document_id = ANY (%(documents)s)
+      GROUP BY document_id
+      HAVING bool_and(embedding_model IS NOT DISTINCT FROM %(model)s)) AS whole
+WHERE d.tenant_id = %(tenant)s AND d.id = whole.document_id AND d.status = 'processing'
+RETURNING d.id
+"""
+
+_GIVE_BACK = """
+-- After a failure: wait for another try, or fail when there were enough or none would help.
+UPDATE documents
+SET status = CASE WHEN %(final)s OR attempts >= %(maximum_attempts)s THEN 'failed' ELSE 'queued' END,
+    failure_reason = %(reason)s, lease_holder = NULL, lease_until = NULL, updated_at = now()
+WHERE tenant_id = %(tenant)s AND id = ANY (%(documents)s) AND status = 'processing' AND lease_holder = %(holder)s
+RETURNING id, status
+"""
+
+_MEMBER = "SELECT 1 FROM family_members WHERE tenant_id = %s AND id = %s AND removed_at IS NULL"
+
+_STATE = "SELECT id, status, chunk_count FROM documents WHERE tenant_id = %s AND id = %s AND deleted_at IS NULL"
+
+_WAITING_COUNT = """
+SELECT count(*) AS waiting FROM documents
+WHERE tenant_id = %s AND status IN ('queued', 'processing') AND deleted_at IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A document as it is to be stored; every field has been checked. Without a language it has the tenant's."""
+
+    title: str
+    content: str
+    visibility: str
+    language: str | None = None
+    category: str | None = None
+    assigned_to: int | None = None
+    created_by: int | None = None
+    tags: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+    source: str | None = None
+    source_url: str | None = None
+    metadata: str = "{}"
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SameDocument:
+    """A document that is there already: by its content, by the caller's key, or by both."""
+
+    id: int
+    chunks: int
+    status: str
+    same_content: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentState:
+    """How far a document is."""
+
+    id: int
+    status: str
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChunk:
+    """A chunk that waits for its vector; ``text`` is what is embedded: title, headings and the passage."""
+
+    id: int
+    document_id: int
+    text: str
+
+
+def content_hash(content: str) -> bytes:
+    """Return what makes two contents the same: SHA-256 of the text in NFC with white space folded."""
+    return hashlib.sha256(" ".join(unicodedata.normalize("NFC", content).split()).encode()).digest()
+
+
+def reserve_id(transaction: Transaction, new: NewDocument) -> int:
+    """Return an id for a new document, holding back whoever is about to store the same one."""
+    names = [f"{transaction.tenant_id}:{content_hash(new.content).hex()}"]
+    if new.idempotency_key is not None:
+        names.append(f"{transaction.tenant_id}:{new.created_by}:{new.idempotency_key}")
+    row = transaction.row(_RESERVE, {"names": names})
+    assert row is not None
+    return int(row["id"])
+
+
+def find_same(transaction: Transaction, new: NewDocument) -> SameDocument | None:
+    """Return the document that is the same as a new one, if the caller may see it."""
+    row = transaction.row(_FIND_SAME, _identity_of(transaction, new))
+    if row is None:
+        return None
+    return SameDocument(row["id"], row["chunk_count"], row["status"], row["same_content"])
+
+
+def store(transaction: Transaction, document_id: int, new: NewDocument, chunks: list[Chunk]) -> None:
+    """Store a document and its chunks; there must be at least one chunk."""
+    transaction.execute(
+        _STORE,
+        _identity_of(transaction, new)
+        | {
+            "id": document_id,
+            "title": new.title,
+            "content": new.content,
+            "category": new.category,
+            "visibility": new.visibility,
+            "assigned_to": new.assigned_to,
+            "tags": list(new.tags),
+            "language": new.language or transaction.language,
+            "source": new.source,
+            "source_url": new.source_url,
+            "metadata": new.metadata,
+            "expires_at": new.expires_at,
+            "starts": [chunk.start for chunk in chunks],
+            "ends": [chunk.end for chunk in chunks],
+            "pages": [chunk.page for chunk in chunks],
+            "headings": [" > ".join(chunk.heading_path) or None for chunk in chunks],
+            "contents": [new.content[chunk.start : chunk.end] for chunk in chunks],
+            "tokens": [chunk.token_count for chunk in chunks],
+        },
+    )
+
+
+def document_state(transaction: Transaction, document_id: int) -> DocumentState | None:
+    """Return how far a document is, if the caller may see it."""
+    row = transaction.row(_STATE, (transaction.tenant_id, document_id))
+    return None if row is None else DocumentState(row["id"], row["status"], row["chunk_count"])
+
+
+def claim(
+    transaction: Transaction, holder: str, lease_seconds: int, *, document_id: int | None = None, limit: int = 1
+) -> list[int]:
+    """Take documents to embed, and return their ids; what another run holds is passed over."""
+    parameters = {
+        "tenant": transaction.tenant_id,
+        "document": document_id,
+        "holder": holder,
+        "limit": limit,
+        "lease_seconds": lease_seconds,
+    }
+    return [row["id"] for row in transaction.rows(_CLAIM, parameters)]
+
+
+def pending_chunks(transaction: Transaction, documents: list[int], model: str) -> list[PendingChunk]:
+    """Return the chunks of these documents that have no vector of a model, in the order of the text."""
+    parameters = {"tenant": transaction.tenant_id, "documents": documents, "model": model}
+    return [
+        PendingChunk(row["id"], row["document_id"], f"{row['context']}\n\n{row['content']}")
+        for row in transaction.rows(_PENDING, parameters)
+    ]
+
+
+def save_vectors(transaction: Transaction, chunks: list[int], vectors: list[list[float]], model: str) -> None:
+    """Give chunks their vectors, in the same order; a chunk that is gone by now is passed over."""
+    parameters = {
+        "tenant": transaction.tenant_id,
+        "chunks": chunks,
+        "vectors": [vector_text(vector) for vector in vectors],
+        "model": model,
+    }
+    transaction.execute(_SAVE_VECTORS, parameters)
+
+
+def renew_lease(transaction: Transaction, documents: list[int], holder: str, lease_seconds: int) -> None:
+    """Keep documents that this run holds from being taken over."""
+    parameters = {
+        "tenant": transaction.tenant_id,
+        "documents": documents,
+        "holder": holder,
+        "lease_seconds": lease_seconds,
+    }
+    transaction.execute(_RENEW_LEASE, parameters)
+
+
+def complete(transaction: Transaction, documents: list[int], model: str) -> list[int]:
+    """Mark those of the documents as completed all of whose chunks have a vector, and return their ids."""
+    parameters = {"tenant": transaction.tenant_id, "documents": documents, "model": model}
+    return [row["id"] for row in transaction.rows(_COMPLETE, parameters)]
+
+
+def give_back(transaction: Transaction, documents: list[int], holder: str, reason: str, *, final: bool) -> list[int]:
+    """Give back documents that this run could not complete, and return those that failed for good."""
+    parameters = {
+        "tenant": transaction.tenant_id,
+        "documents": documents,
+        "holder": holder,
+        "reason": reason[:500],
+        "final": final,
+        "maximum_attempts": MAXIMUM_ATTEMPTS,
+    }
+    return [row["id"] for row in transaction.rows(_GIVE_BACK, parameters) if row["status"] == "failed"]
+
+
+def waiting_count(transaction: Transaction) -> int:
+    """Return how many of the tenant's documents are not embedded yet, of those that the caller may see."""
+    row = transaction.row(_WAITING_COUNT, (transaction.tenant_id,))
+    return int(row["waiting"]) if row else 0
+
+
+def member_exists(transaction: Transaction, member_id: int) -> bool:
+    """Tell whether the tenant has a member, who has not been removed."""
+    return transaction.row(_MEMBER, (transaction.tenant_id, member_id)) is not None
+
+
+def metadata_text(metadata: dict[str, object]) -> str:
+    """Write metadata as JSON that PostgreSQL can store."""
+    return json.dumps(metadata, ensure_ascii=False)
+
+
+def _identity_of(transaction: Transaction, new: NewDocument) -> dict[str, object]:
+    """Return what tells whether a document is there already."""
+    return {
+        "tenant": transaction.tenant_id,
+        "content_hash": content_hash(new.content),
+        "key": new.idempotency_key,
+        "member": new.created_by,
+    }

@@ -1,0 +1,110 @@
+"""The one tree of errors, and what a caller is told about each.
+
+Shared module. A class's docstring is its default message; ``status`` is the HTTP status that a caller sees and
+``code`` the stable word that a program can test. Messages never hold SQL, a secret, a document's text, or a hint that
+something exists which the caller may not see.
+"""
+
+
+class KnowledgeError(Exception):
+    """Something went wrong."""
+
+    status = 500
+    code = "internal_error"
+
+    def __init__(self, message: str | None = None, *, retry_after_seconds: int | None = None) -> None:
+        """Take the sentence for the caller; without one, the class's own docstring is used.
+
+        Args:
+            message: A sentence that a person can act on.
+            retry_after_seconds: When a repeat may succeed, in whole seconds, where that is known.
+        """
+        super().__init__(message or (type(self).__doc__ or "").strip())
+        # Windmill hands an exception's attributes on as ``extra``: a flow's failure step reads these.
+        self.http_status = self.status
+        self.error_code = self.code
+        self.retry_after_seconds = retry_after_seconds
+
+
+class CallerMistake(KnowledgeError):
+    """The request cannot be carried out as it was made."""
+
+    status = 400
+    code = "bad_request"
+
+
+class InvalidArgument(CallerMistake):
+    """An argument has a wrong type or value."""
+
+    status = 422
+    code = "invalid_argument"
+
+
+class Unauthorized(CallerMistake):
+    """The session token is missing, wrong or expired."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class Forbidden(CallerMistake):
+    """The caller may not do this."""
+
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(CallerMistake):
+    """There is nothing of this kind that the caller may see."""
+
+    status = 404
+    code = "not_found"
+
+
+class Conflict(CallerMistake):
+    """The request contradicts what is stored."""
+
+    status = 409
+    code = "conflict"
+
+
+class TooLarge(CallerMistake):
+    """An argument is longer than is allowed."""
+
+    status = 413
+    code = "too_large"
+
+
+class TooManyRequests(CallerMistake):
+    """Too many requests; try again later."""
+
+    status = 429
+    code = "too_many_requests"
+
+
+class Misconfigured(KnowledgeError):
+    """A resource or variable of this installation is missing or malformed."""
+
+    status = 500
+    code = "misconfigured"
+
+
+class DatabaseUnavailable(KnowledgeError):
+    """The database does not answer; try again later."""
+
+    status = 503
+    code = "database_unavailable"
+
+
+class ProviderUnavailable(KnowledgeError):
+    """The model provider does not answer; try again later."""
+
+    status = 503
+    code = "provider_unavailable"
+
+
+class ProviderRejected(KnowledgeError):
+    """The model provider refused the request or sent something unusable; a repeat would not help."""
+
+    status = 502
+    code = "provider_rejected"

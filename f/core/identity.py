@@ -1,0 +1,137 @@
+"""Who calls: a signed session token, or a trusted back end that names a tenant and a member.
+
+Shared module. It reads the variables ``f/chatbot/identity_mode`` and, for a token, ``f/chatbot/session_signing_keys``.
+A token wins, and an argument that contradicts it is refused. What the caller says of the member's type can only narrow
+what the database says; that is settled in ``enter_tenant`` (sql/functions), in the transaction that reads.
+
+A token is ``<payload>.<signature>``: base64url of a JSON object {"tenant", "member", "expires"}, and of the
+HMAC-SHA-256 of that.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import time
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from f.core.arguments import choice, identifier, optional_id, optional_text
+from f.core.errors import Forbidden, Misconfigured, Unauthorized
+from f.core.job import read_variable, require_running_job
+
+MemberType = Literal["admin", "adult", "teen", "child"]
+MEMBER_TYPES: tuple[MemberType, ...] = get_args(MemberType)
+
+IDENTITY_MODE = "f/chatbot/identity_mode"
+SIGNING_KEYS = "f/chatbot/session_signing_keys"
+_SHORTEST_KEY = 32
+_LONGEST_TOKEN = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, as far as it is known before the database has been asked.
+
+    Attributes:
+        tenant_id: The tenant.
+        member_id: The member, or None for a back end that names none.
+        claimed_type: A type that narrows the member's own; ``system`` for background work, which no caller can name.
+    """
+
+    tenant_id: str
+    member_id: int | None = None
+    claimed_type: MemberType | Literal["system"] | None = None
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the caller acts for somebody, and not as the tenant's own back end."""
+        return self.member_id is not None or self.claimed_type is not None
+
+
+def identify(tenant_id: object, user_member_id: object, user_member_type: object, session_token: object) -> Caller:
+    """Tell who calls, from the four arguments that every script of a member takes.
+
+    Raises:
+        InvalidArgument: When an argument is malformed.
+        Unauthorized: When the token is wrong or expired, or one is required.
+        Forbidden: When an argument contradicts the token.
+    """
+    member_id = optional_id("user_member_id", user_member_id)
+    claimed = None if user_member_type in (None, "") else choice("user_member_type", user_member_type, MEMBER_TYPES)
+    token = optional_text("session_token", session_token, _LONGEST_TOKEN)
+    if token is None:
+        mode = read_variable(IDENTITY_MODE)
+        if mode == "signed":
+            raise Unauthorized("A session_token is required.")
+        if mode != "trusted":
+            raise Misconfigured(f"The variable {IDENTITY_MODE} must be trusted or signed.")
+        return Caller(identifier("tenant_id", tenant_id), member_id, claimed)
+    named = verify_token(token, signing_keys(), time.time())
+    if tenant_id not in (None, "") and identifier("tenant_id", tenant_id) != named.tenant_id:
+        raise Forbidden("tenant_id contradicts the session token.")
+    if member_id is not None and member_id != named.member_id:
+        raise Forbidden("user_member_id contradicts the session token.")
+    return Caller(named.tenant_id, named.member_id, claimed)
+
+
+def background(tenant_id: str) -> Caller:
+    """Return the caller of background work, which sees all of one tenant. Only for a running job."""
+    require_running_job()
+    return Caller(tenant_id, None, "system")
+
+
+def signing_keys() -> list[str]:
+    """Read the keys: the first signs, all verify, so that keys can be changed without ending sessions."""
+    keys = read_variable(SIGNING_KEYS).split()
+    if not keys or any(len(key) < _SHORTEST_KEY for key in keys):
+        raise Misconfigured(f"The variable {SIGNING_KEYS} needs keys of at least {_SHORTEST_KEY} characters.")
+    return keys
+
+
+def sign_token(tenant_id: str, member_id: int, expires: int, keys: list[str]) -> str:
+    """Make a token.
+
+    Args:
+        tenant_id: The tenant.
+        member_id: The member.
+        expires: When it ends, in seconds since 1970.
+        keys: The first one signs.
+    """
+    payload = _encode(json.dumps({"tenant": tenant_id, "member": member_id, "expires": expires}).encode())
+    return f"{payload}.{_encode(_signature(payload, keys[0]))}"
+
+
+def verify_token(token: str, keys: list[str], now: float) -> Caller:
+    """Check a token and tell whom it names.
+
+    Raises:
+        Unauthorized: When it is malformed, signed by none of the keys, or expired. One message for all but the last.
+    """
+    payload, _, signature = token.partition(".")
+    given = _decode(signature)
+    if not any([hmac.compare_digest(given, _signature(payload, key)) for key in keys]):  # noqa: C419 -- tries all keys
+        raise Unauthorized("The session token is not valid.")
+    content = json.loads(_decode(payload))
+    if content["expires"] <= now:
+        raise Unauthorized("The session token has expired.")
+    return Caller(content["tenant"], content["member"])
+
+
+def _signature(payload: str, key: str) -> bytes:
+    """HMAC-SHA-256 of a payload."""
+    return hmac.new(key.encode(), b"family-brain session\n" + payload.encode(), hashlib.sha256).digest()
+
+
+def _encode(value: bytes) -> str:
+    """Base64url without padding."""
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+def _decode(value: str) -> bytes:
+    """Base64url without padding; what is malformed decodes to nothing, which no key has signed."""
+    try:
+        return base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return b""

@@ -1,0 +1,129 @@
+"""What is done for every tenant in turn: notices, purges, what is stuck, vector indexes.
+
+Shared module. Each tenant is a transaction of its own, in its own name, so that one tenant's trouble stops neither the
+others nor undoes them. No provider is called.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from f.core.database import OPERATORS_DATABASE, Transaction, open_database
+from f.core.documents import MAXIMUM_ATTEMPTS
+from f.core.errors import KnowledgeError
+from f.core.identity import background
+
+PURGED_AT_ONCE = 200
+INDEX_ABOVE = 6_000
+"""Vectors above which a tenant gets an index of its own; an exact scan of that many takes some 5 ms."""
+INDEX_BELOW = 4_000
+"""Vectors below which it is dropped again; less than INDEX_ABOVE, so that it is not made and dropped in turn."""
+
+_NOTIFY = """
+-- A notice for each member who may see a document that expires, once for each threshold that is reached.
+INSERT INTO expiry_notices (tenant_id, document_id, member_id, threshold, expires_at)
+SELECT d.tenant_id, d.id, m.id,
+       CASE WHEN d.expires_at <= now() THEN 'expired'
+            WHEN d.expires_at <= now() + interval '1 day' THEN '1_day'
+            WHEN d.expires_at <= now() + interval '7 days' THEN '7_days'
+            ELSE '30_days' END,
+       d.expires_at
+FROM documents AS d
+JOIN tenants AS t ON t.id = d.tenant_id
+JOIN family_members AS m ON m.tenant_id = d.tenant_id AND m.removed_at IS NULL
+     AND may_see(m.member_type, m.id, t.admins_see_private, d.visibility, d.assigned_to)
+WHERE d.tenant_id = %(tenant)s AND d.deleted_at IS NULL AND d.expires_at <= now() + interval '30 days'
+ON CONFLICT (tenant_id, document_id, member_id, threshold, expires_at) DO NOTHING
+RETURNING threshold
+"""
+
+_PURGE_DOCUMENTS = """
+-- Documents that were deleted longer ago than the tenant keeps them; chunks, vectors, words and notices go with them.
+DELETE FROM documents AS d
+USING (SELECT d.id FROM documents AS d JOIN tenants AS t ON t.id = d.tenant_id
+       WHERE d.tenant_id = %(tenant)s AND d.deleted_at < now() - make_interval(days => t.retention_days)
+       ORDER BY d.id LIMIT %(limit)s) AS old
+WHERE d.tenant_id = %(tenant)s AND d.id = old.id
+RETURNING d.chunk_count
+"""
+
+_PURGE_SESSIONS = """
+WITH gone AS (
+    DELETE FROM conversation_sessions WHERE tenant_id = %(tenant)s AND expires_at < now() RETURNING id
+)
+SELECT count(DISTINCT gone.id) AS sessions, count(m.id) AS messages
+FROM gone LEFT JOIN conversation_messages AS m ON m.tenant_id = %(tenant)s AND m.session_id = gone.id
+"""
+
+_REQUEUE = """
+-- Documents whose run was killed: they wait again, or have failed when there were enough attempts.
+UPDATE documents
+SET status = CASE WHEN attempts >= %(maximum_attempts)s THEN 'failed' ELSE 'queued' END,
+    failure_reason = 'The run that processed it ended without a word.', lease_holder = NULL, lease_until = NULL,
+    updated_at = now()
+WHERE tenant_id = %(tenant)s AND status = 'processing' AND (lease_until IS NULL OR lease_until < now())
+RETURNING status
+"""
+
+
+def notify_expiring(transaction: Transaction) -> Mapping[str, int]:
+    """Write the tenant's notices that are due, and return how many of each threshold are new."""
+    rows = transaction.rows(_NOTIFY, {"tenant": transaction.tenant_id})
+    return _counted(("30_days", "7_days", "1_day", "expired"), [row["threshold"] for row in rows])
+
+
+def purge_documents(transaction: Transaction) -> Mapping[str, int]:
+    """Purge some of the tenant's documents that were deleted long enough ago; nothing left gives zeros."""
+    rows = transaction.rows(_PURGE_DOCUMENTS, {"tenant": transaction.tenant_id, "limit": PURGED_AT_ONCE})
+    return {"documents": len(rows), "chunks": sum(row["chunk_count"] for row in rows)}
+
+
+def purge_sessions(transaction: Transaction) -> Mapping[str, int]:
+    """Remove the tenant's expired conversations with their messages."""
+    return transaction.rows(_PURGE_SESSIONS, {"tenant": transaction.tenant_id})[0]
+
+
+def requeue_documents(transaction: Transaction) -> Mapping[str, int]:
+    """Let the tenant's documents that are stuck in processing wait again."""
+    parameters = {"tenant": transaction.tenant_id, "maximum_attempts": MAXIMUM_ATTEMPTS}
+    return _counted(("queued", "failed"), [row["status"] for row in transaction.rows(_REQUEUE, parameters)])
+
+
+def maintain_vector_index(transaction: Transaction) -> Mapping[str, int]:
+    """Make or drop the tenant's vector index as its size demands."""
+    row = transaction.row("SELECT maintain_vector_index(%s, %s) AS outcome", (INDEX_ABOVE, INDEX_BELOW))
+    return _counted(("made", "kept", "dropped", "none"), [row["outcome"]] if row else [])
+
+
+def over_tenants(action: Callable[[Transaction], Mapping[str, int]], *, until_zero: bool = False) -> dict[str, int]:
+    """Do something for every tenant, and return the sums of what it counts.
+
+    Args:
+        action: What to do in a tenant's transaction; it returns counts.
+        until_zero: Repeat it for a tenant until all its counts are zero.
+
+    Raises:
+        KnowledgeError: After all tenants, when it failed for some; the message names them.
+    """
+    totals: Counter[str] = Counter()
+    failed: dict[str, str] = {}
+    with open_database(OPERATORS_DATABASE) as database:
+        for tenant in database.tenant_ids():
+            totals["tenants"] += 1
+            try:
+                while True:
+                    with database.transaction(background(tenant)) as transaction:
+                        counts = action(transaction)
+                    totals.update(counts)
+                    if not until_zero or not any(counts.values()):
+                        break
+            except KnowledgeError as error:
+                failed[tenant] = str(error)
+    if failed:
+        raise KnowledgeError(f"It failed for {len(failed)} tenant(s): {failed}")
+    return dict(totals)
+
+
+def _counted(words: Sequence[str], found: Sequence[str]) -> dict[str, int]:
+    """Count each of the words, those that were not found too."""
+    counts = Counter(found)
+    return {word: counts[word] for word in words}

@@ -1,0 +1,129 @@
+"""What the providers were asked, counted once and priced.
+
+Shared module. An event's id names the call: what is counted again under the same id is not counted twice, whether a job
+was repeated, killed, or a flow logs what a step has logged. Money is in whole millionths of a US dollar, rounded up.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, TypedDict, get_args
+
+from f.core.database import Transaction
+from f.core.errors import InvalidArgument
+from f.core.settings import AiSettings, ModelSettings
+
+Operation = Literal["embed", "rerank", "rewrite", "chat"]
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+
+_RECORD = """
+INSERT INTO api_usage (tenant_id, member_id, document_id, session_id, event_id, operation, model, input_tokens,
+                       output_tokens, searches, cost_microusd)
+SELECT %(tenant)s, %(member)s, %(document)s, %(session)s, event.*
+FROM unnest(%(ids)s::text[], %(operations)s::text[], %(models)s::text[], %(input_tokens)s::bigint[],
+            %(output_tokens)s::bigint[], %(searches)s::bigint[], %(costs)s::bigint[]) AS event
+ON CONFLICT (tenant_id, event_id) DO NOTHING
+RETURNING cost_microusd
+"""
+
+
+class UsageData(TypedDict):
+    """An event as scripts and flows hand it on."""
+
+    event_id: str
+    operation: Operation
+    model: str
+    input_tokens: int
+    output_tokens: int
+    searches: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """A call of a provider.
+
+    Attributes:
+        event_id: Its name, at most 200 characters.
+        operation: What was asked for.
+        model: The model, as it is called in ``f/chatbot/ai_settings``.
+        input_tokens: Tokens that went in.
+        output_tokens: Tokens that came out.
+        searches: Searches that were billed for reranking.
+    """
+
+    event_id: str
+    operation: Operation
+    model: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    searches: int = 0
+
+    def data(self) -> UsageData:
+        """Return the event as plain data."""
+        return UsageData(
+            event_id=self.event_id,
+            operation=self.operation,
+            model=self.model,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            searches=self.searches,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was counted: events that are new, and what all of the given ones cost."""
+
+    new: int
+    cost_microusd: int
+
+
+def cost_microusd(event: UsageEvent, prices: ModelSettings) -> int:
+    """Return what a call costs in millionths of a US dollar, rounded up.
+
+    A price in dollars per million tokens is the price of one token in millionths.
+    """
+    cost = (
+        event.input_tokens * Fraction(str(prices.usd_per_million_input_tokens))
+        + event.output_tokens * Fraction(str(prices.usd_per_million_output_tokens))
+        + event.searches * 1000 * Fraction(str(prices.usd_per_thousand_searches))
+    )
+    return math.ceil(cost)
+
+
+def record_usage(
+    transaction: Transaction,
+    events: Sequence[UsageEvent],
+    settings: AiSettings,
+    *,
+    document_id: int | None = None,
+    session_id: str | None = None,
+) -> Recorded:
+    """Count calls in a transaction, each once.
+
+    Raises:
+        InvalidArgument: When a model has no price in ``f/chatbot/ai_settings``: no cost is better than a wrong one.
+    """
+    costs = []
+    for event in events:
+        prices = settings.prices_of(event.model)
+        if prices is None:
+            raise InvalidArgument("The model is not known: add it with its prices to f/chatbot/ai_settings.")
+        costs.append(cost_microusd(event, prices))
+    if not events:
+        return Recorded(0, 0)
+    parameters = {
+        "tenant": transaction.tenant_id,
+        "member": transaction.member_id,
+        "document": document_id,
+        "session": session_id,
+        "ids": [event.event_id for event in events],
+        "operations": [event.operation for event in events],
+        "models": [event.model for event in events],
+        "input_tokens": [event.input_tokens for event in events],
+        "output_tokens": [event.output_tokens for event in events],
+        "searches": [event.searches for event in events],
+        "costs": costs,
+    }
+    return Recorded(len(transaction.rows(_RECORD, parameters)), sum(costs))

@@ -1,0 +1,54 @@
+"""Create a tenant: a family, a school or a company.
+
+Script for operators. It has no members yet; add_member adds them. A slug that is taken is a conflict, so that a repeat
+creates nothing twice.
+"""
+
+from typing import Literal, TypedDict
+
+from f.core.arguments import MAXIMUM_NAME, choice, flag, integer, required_text
+from f.core.database import OPERATORS_DATABASE, open_database
+from f.core.errors import Conflict
+from f.core.job import script
+from f.core.language import LANGUAGES
+from f.core.tenants import TENANT_KINDS, checked_slug, insert_tenant
+
+
+class CreateTenantData(TypedDict):
+    """The new tenant."""
+
+    tenant_id: str
+
+
+@script()
+def main(
+    name: str,
+    slug: str,
+    kind: Literal["family", "school", "company"] = "family",
+    language: str = "english",
+    retention_days: int = 30,
+    admins_see_private: bool = True,
+) -> CreateTenantData:
+    """Create a tenant.
+
+    Args:
+        name: What its members call it, at most 200 characters.
+        slug: A short name that no other tenant has: lower-case letters, digits and hyphens, at most 63.
+        kind: What it is.
+        language: Of documents whose language cannot be told, as a PostgreSQL text search configuration.
+        retention_days: Days between the deletion of a document and its purge, from 0 to 3,650.
+        admins_see_private: Whether its admins see private documents that are assigned to others.
+    """
+    named = required_text("name", name, MAXIMUM_NAME).strip()
+    chosen = checked_slug(slug)
+    settings = {
+        "kind": choice("kind", kind or "family", TENANT_KINDS),
+        "language": choice("language", language or "english", LANGUAGES),
+        "retention_days": integer("retention_days", 30 if retention_days is None else retention_days, 0, 3650),
+        "admins_see_private": flag("admins_see_private", True if admins_see_private is None else admins_see_private),
+    }
+    with open_database(OPERATORS_DATABASE) as database, database.administration() as transaction:
+        tenant_id = insert_tenant(transaction, named, chosen, settings)
+        if tenant_id is None:
+            raise Conflict("There is a tenant with this slug already.")
+    return CreateTenantData(tenant_id=tenant_id)

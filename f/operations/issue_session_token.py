@@ -1,0 +1,45 @@
+"""Issue a session token for a member.
+
+Script for operators, and for a product's own login page. The token names tenant and member, is signed, and ends by
+itself. Whoever holds it is that member, so it is sent to nobody else.
+"""
+
+import time
+from datetime import UTC, datetime
+from typing import TypedDict
+
+from f.core.arguments import identifier, integer
+from f.core.database import OPERATORS_DATABASE, open_database
+from f.core.documents import member_exists
+from f.core.errors import NotFound
+from f.core.identity import background, sign_token, signing_keys
+from f.core.job import script
+
+
+class IssueSessionTokenData(TypedDict):
+    """The token, and when it ends."""
+
+    session_token: str
+    expires_at: str
+
+
+@script()
+def main(tenant_id: str, user_member_id: int, valid_seconds: int = 3600) -> IssueSessionTokenData:
+    """Issue a token.
+
+    Args:
+        tenant_id: The tenant, a UUID.
+        user_member_id: The member.
+        valid_seconds: How long it is valid, from 60 seconds to 30 days.
+    """
+    tenant = identifier("tenant_id", tenant_id)
+    member = integer("user_member_id", user_member_id, 1, 2_147_483_647)
+    seconds = integer("valid_seconds", 3600 if valid_seconds is None else valid_seconds, 60, 30 * 86_400)
+    with open_database(OPERATORS_DATABASE) as database, database.transaction(background(tenant)) as transaction:
+        if not member_exists(transaction, member):
+            raise NotFound("There is no such member.")
+    expires = int(time.time()) + seconds
+    return IssueSessionTokenData(
+        session_token=sign_token(tenant, member, expires, signing_keys()),
+        expires_at=datetime.fromtimestamp(expires, UTC).isoformat(),
+    )

@@ -1,0 +1,13 @@
+"""Purge documents that were deleted longer ago than their tenant keeps them, with chunks, vectors, words and notices.
+
+Script for a schedule: every tenant in turn, each in a transaction of its own. A repeat finds nothing left to do.
+"""
+
+from f.core.job import script
+from f.core.maintenance import over_tenants, purge_documents
+
+
+@script()
+def main() -> dict[str, int]:
+    """Do it for every tenant, and return the counts."""
+    return over_tenants(purge_documents, until_zero=True)

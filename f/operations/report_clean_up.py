@@ -1,0 +1,30 @@
+"""Put the counts of clean_up's steps into one answer.
+
+Script: the last step of the flow clean_up. It reads and writes nothing.
+"""
+
+from f.core.job import script
+
+
+@script()
+def main(
+    documents: dict | None = None,  # type: ignore[type-arg] # Windmill's form knows this type alone
+    sessions: dict | None = None,  # type: ignore[type-arg] # the same
+    requeued: dict | None = None,  # type: ignore[type-arg] # the same
+    indexes: dict | None = None,  # type: ignore[type-arg] # the same
+) -> dict[str, dict[str, int]]:
+    """Put counts together.
+
+    Args:
+        documents: What purge_documents counted.
+        sessions: What purge_sessions counted.
+        requeued: What requeue_documents counted.
+        indexes: What maintain_vector_indexes counted.
+    """
+    parts = {"documents": documents, "sessions": sessions, "requeued": requeued, "indexes": indexes}
+    return {name: _counts(part) for name, part in parts.items()}
+
+
+def _counts(part: object) -> dict[str, int]:
+    """Keep what is a count."""
+    return {str(key): value for key, value in part.items() if isinstance(value, int)} if isinstance(part, dict) else {}

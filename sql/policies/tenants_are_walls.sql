@@ -1,0 +1,68 @@
+-- Row-level security, enabled and forced on every table. Policies are dropped and made anew at each install, so that
+-- what is written here is what there is.
+DO $$
+DECLARE
+    policy record;
+    item record;
+BEGIN
+    FOR policy IN SELECT tablename, policyname FROM pg_policies WHERE schemaname = 'public' LOOP
+        EXECUTE format('DROP POLICY %I ON public.%I', policy.policyname, policy.tablename);
+    END LOOP;
+    FOR item IN SELECT oid::regclass AS name FROM pg_class
+            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'schema_migrations' LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', item.name);
+        EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', item.name);
+    END LOOP;
+END
+$$;
+
+-- Tables whose rows belong to a tenant, and carry no document: the tenant alone decides.
+DO $$
+DECLARE
+    tenant CONSTANT text := 'tenant_id = nullif(current_setting(''app.tenant_id'', true), '''')::uuid';
+    item text;
+BEGIN
+    FOREACH item IN ARRAY ARRAY['tenant_memberships', 'family_members', 'conversation_sessions',
+                                'conversation_messages', 'api_usage'] LOOP
+        EXECUTE format('CREATE POLICY "a tenant has its own rows alone" ON public.%I USING (%s) WITH CHECK (%s)', item, tenant, tenant);
+    END LOOP;
+END
+$$;
+
+-- Documents, and what is derived from them: the tenant and the member decide. Writing needs the tenant alone, because a
+-- row that the writer may not see (a note for another member) is still theirs to write; scripts decide who may.
+CREATE POLICY "members see documents that are for them" ON documents FOR SELECT
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
+           AND member_may_see(visibility, assigned_to)
+           AND (deleted_at IS NULL OR current_setting('app.member_type', true) = 'system'));
+CREATE POLICY "a tenant adds its own documents" ON documents FOR INSERT
+    WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+CREATE POLICY "a tenant changes its own documents" ON documents FOR UPDATE
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+CREATE POLICY "a tenant removes its own documents" ON documents FOR DELETE
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+
+DO $$
+DECLARE
+    tenant CONSTANT text := 'tenant_id = nullif(current_setting(''app.tenant_id'', true), '''')::uuid';
+    item text;
+BEGIN
+    FOREACH item IN ARRAY ARRAY['document_chunks', 'chunk_words', 'expiry_notices'] LOOP
+        EXECUTE format(
+            'CREATE POLICY "members see what belongs to documents they see" ON public.%I FOR SELECT USING (%s AND EXISTS ('
+            'SELECT FROM public.documents AS d WHERE d.tenant_id = %I.tenant_id AND d.id = %I.document_id))',
+            item, tenant, item, item);
+        EXECUTE format('CREATE POLICY "a tenant adds its own rows" ON public.%I FOR INSERT WITH CHECK (%s)', item, tenant);
+        EXECUTE format('CREATE POLICY "a tenant changes its own rows" ON public.%I FOR UPDATE USING (%s)', item, tenant);
+        EXECUTE format('CREATE POLICY "a tenant removes its own rows" ON public.%I FOR DELETE USING (%s)', item, tenant);
+    END LOOP;
+END
+$$;
+
+-- Tenants and accounts. A member's login sees the tenant that it is in; the operator's login sees the list and adds to it.
+CREATE POLICY "a tenant sees itself" ON tenants FOR SELECT
+    USING (id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+CREATE POLICY "operators list tenants" ON tenants FOR SELECT TO knowledge_operator USING (true);
+CREATE POLICY "operators create tenants" ON tenants FOR INSERT TO knowledge_operator WITH CHECK (true);
+CREATE POLICY "operators know accounts" ON users FOR SELECT TO knowledge_operator USING (true);
+CREATE POLICY "operators create accounts" ON users FOR INSERT TO knowledge_operator WITH CHECK (true);
