@@ -18,7 +18,9 @@ serve: $(INSTALLED)  ## the local server on PORT (8000), with curl lines to copy
 	@$(RUN) -m local.serve
 
 test: lint $(NODE_INSTALLED)  ## every check and every test
-	$(RUN) -m tests.run
+	$(RUN) -m deploy.metadata --check
+	$(RUN) -m deploy.locks --check
+	$(RUN) -m pytest --cov --cov-report=term:skip-covered
 
 lint: $(INSTALLED)  ## style and types
 	$(VENV)/bin/ruff check .

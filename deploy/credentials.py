@@ -37,7 +37,6 @@ DATABASE_FIELDS = {
 DATABASE_RESOURCES = ("f/chatbot/postgres_db", "f/operations/postgres_db")
 AI_SETTINGS = "f/chatbot/ai_settings"
 IDENTITY_MODES = ("trusted", "signed")
-SHORTEST_SECRET = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +62,20 @@ class Change:
         return f"Change({self.kind} {self.path}, {self.reason})"
 
 
-def plan_changes(repository: Path, environment: Mapping[str, str], server: WindmillServer) -> list[Change]:
+def plan_changes(repository: Path, given: Mapping[str, tuple[str, Any]], server: WindmillServer) -> list[Change]:
     """Find out what has to be set.
 
     Args:
         repository: The root of the repository, with the templates.
-        environment: The environment of the deployment.
+        given: The values of the environment, by ``read_values``.
         server: Asked which of them there are; nothing is changed.
 
     Returns:
         The variables first, since resources refer to them; each kind sorted by path.
 
     Raises:
-        DeployError: If a value of the environment is malformed; the message names the variable, not the value.
+        DeployError: If the server does not tell.
     """
-    given = _given(environment)
     changes: list[Change] = []
     for kind in ("variable", "resource"):
         for path, template in _templates(repository, kind).items():
@@ -112,20 +110,18 @@ def apply_change(change: Change, server: WindmillServer) -> None:
         server.set_resource(change.path, change.value, resource_type=resource_type, description=description)
 
 
-def secrets_of(environment: Mapping[str, str]) -> list[str]:
-    """List the secret values of an environment, so that an output can be cleaned of them, longest first.
+def read_values(environment: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    """Read the values that an environment gives.
 
-    What is shorter than ``SHORTEST_SECRET`` is left out: taken for a secret, a word such as ``local`` would make an
-    output unreadable.
+    Args:
+        environment: The environment of the deployment.
+
+    Returns:
+        For each path where the value came from, and the value; for a database resource, the part of it that is given.
+
+    Raises:
+        DeployError: If a value is malformed; the message names the variable, not the value.
     """
-    names = {*VARIABLES.values(), "WM_TOKEN", "DATABASE_ADMIN_URL", "KNOWLEDGE_ADMIN_PASSWORD"} - {"IDENTITY_MODE"}
-    values = {value for name in names if (value := environment.get(name, "").strip())}
-    values |= {word for value in values for word in value.split()}
-    return sorted((value for value in values if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
-
-
-def _given(environment: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
-    """Read the values that the environment gives, by path, each with the name of where it came from."""
     given: dict[str, tuple[str, Any]] = {
         path: (f"from {name}", environment[name].strip())
         for path, name in VARIABLES.items()

@@ -40,6 +40,9 @@ FLOW_SUFFIX = ".flow"
 IGNORED_NAMES = frozenset({"README.md"})
 """Files for people. ``wmill sync`` ignores a README under ``f/``, so one may stand beside the scripts."""
 
+TAKEN_NAMES = frozenset({"encryption_key"})
+"""Names that no script may have: the command line takes their metadata for the workspace's own, and leaves them out."""
+
 SCRIPT_ENDINGS = (".py", ".script.yaml", ".script.lock")
 RESOURCE_ENDINGS = (".resource.yaml", ".variable.yaml")
 TYPE_ENDING = ".resource-type.yaml"
@@ -141,6 +144,8 @@ def _place_script(relative: Path) -> str | None:
     if relative.name == "folder.meta.yaml":
         return f"f/{relative.as_posix()}" if len(relative.parts) == 2 else None
     if len(relative.parts) < 2 or relative.name == "__init__.py" or relative.name.startswith("test_"):
+        return None
+    if relative.name.partition(".")[0] in TAKEN_NAMES:
         return None
     return f"f/{relative.as_posix()}" if relative.name.endswith(SCRIPT_ENDINGS) else None
 

@@ -82,6 +82,7 @@ def resolve(needed: tuple[str, ...], constraints: Path) -> str:
         return header
     command = [*uv_command(), "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate"]
     command += ["--python-version", PYTHON_VERSION, "--python-platform", PLATFORM, "--constraints", str(constraints)]
+    command += ["--python", sys.executable, "--no-python-downloads"]  # no search for a Python that is not needed
     process = run(command, text="\n".join(needed))
     if process.returncode != 0:
         raise DeployError(f"uv cannot resolve {', '.join(needed)}:\n{process.stderr.strip()}")

@@ -5,81 +5,26 @@ the build folder; let Windmill's own command line check and push it; set variabl
 switch the schedules on; ask a question. With ``--dry-run`` nothing is changed anywhere, and what would be is printed.
 
 Everything is read from the environment (``deploy/example.env`` lists it), and no secret leaves it but in a request to
-the server: the command line gets the token as ``WM_TOKEN`` in its environment, which other users cannot read, and never
-as an argument, which they can; its settings folder is an empty temporary one, so it neither finds a profile of the
-person who deploys nor stores one; and whatever it prints is cleaned of every secret before it is shown.
+the server: none is written to a file, shown, or given to a program as an argument.
 """
 
 import argparse
 import os
 import sys
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import psycopg2
 import yaml
 
-from deploy.credentials import apply_change, plan_changes, secrets_of
-from deploy.layout import BuildFolder, lay_out
+from deploy.credentials import apply_change, plan_changes, read_values
+from deploy.environment import Deployment, read_environment, without_secrets
+from deploy.layout import lay_out
 from deploy.server import WAIT_SECONDS, WindmillServer
 from deploy.smoke import ask_smoke_question
-from deploy.tools import REPOSITORY, DeployError, run, wmill_command
+from deploy.sync import sync_push
+from deploy.tools import REPOSITORY, DeployError
 from sql.install import InstallError, install
 
 BUILD_FOLDER = REPOSITORY / ".build" / "windmill"
-DEFAULT_WORKSPACE = "family-brain"
-INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS")
-"""What the command line gets of this environment: nothing that is secret."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """Where to deploy to, and with what.
-
-    Attributes:
-        url: The server's address.
-        workspace: The workspace's id.
-        token: A token of one of its administrators.
-        environment: Everything else that the deployment may set.
-        dry_run: Change nothing.
-    """
-
-    url: str
-    workspace: str
-    token: str = field(repr=False)
-    environment: Mapping[str, str] = field(repr=False)
-    dry_run: bool = False
-
-
-def read_environment(environment: Mapping[str, str], *, dry_run: bool = False) -> Deployment:
-    """Read where to deploy to.
-
-    Args:
-        environment: The environment of the process.
-        dry_run: Change nothing.
-
-    Returns:
-        The deployment.
-
-    Raises:
-        DeployError: If something is missing; the message names all of it.
-    """
-    needed = ["WINDMILL_URL", "WM_TOKEN"]
-    if environment.get("DATABASE_ADMIN_URL"):
-        needed += ["KNOWLEDGE_APP_PASSWORD", "KNOWLEDGE_OPERATOR_PASSWORD"]
-    missing = [name for name in needed if not environment.get(name, "").strip()]
-    if missing:
-        raise DeployError(f"Set {', '.join(missing)} in the environment; deploy/example.env says what they are.")
-    if not environment["WINDMILL_URL"].startswith(("http://", "https://")):
-        raise DeployError("WINDMILL_URL must begin with http:// or https://.")
-    return Deployment(
-        url=environment["WINDMILL_URL"].rstrip("/"),
-        workspace=environment.get("WM_WORKSPACE") or DEFAULT_WORKSPACE,
-        token=environment["WM_TOKEN"].strip(),
-        environment=environment,
-        dry_run=dry_run,
-    )
 
 
 def deploy(deployment: Deployment, *, wait_seconds: float = WAIT_SECONDS, ask: bool = True) -> None:
@@ -93,6 +38,7 @@ def deploy(deployment: Deployment, *, wait_seconds: float = WAIT_SECONDS, ask: b
     Raises:
         DeployError: If a step fails. What was done before it stays; a repeat goes on.
     """
+    values = read_values(deployment.environment)
     with WindmillServer(deployment.url, deployment.workspace, deployment.token) as server:
         version = server.wait(wait_seconds)
         print(f"server     Windmill {version} at {deployment.url}")
@@ -101,65 +47,16 @@ def deploy(deployment: Deployment, *, wait_seconds: float = WAIT_SECONDS, ask: b
         build = lay_out(REPOSITORY, BUILD_FOLDER)
         print(f"build      {len(build.files)} files in {BUILD_FOLDER.relative_to(REPOSITORY)}")
         print(sync_push(deployment, build))
-        for change in plan_changes(REPOSITORY, deployment.environment, server):
+        for change in plan_changes(REPOSITORY, values, server):
             if not deployment.dry_run:
                 apply_change(change, server)
             print(f"{change.kind:10} {change.path}: {change.reason}{' (not set)' if deployment.dry_run else ''}")
         _enable_schedules(deployment, server)
         if ask and not deployment.dry_run:
             report = ask_smoke_question(server)
-            print(f"smoke      health {report.health}; answered with {report.citations} citation(s): {report.answer}")
+            answer = report.answer.partition("\n")[0]
+            print(f"smoke      health {report.health}; answered with {report.citations} citation(s): {answer}")
     print("done, nothing was changed" if deployment.dry_run else "done")
-
-
-def sync_push(deployment: Deployment, build: BuildFolder) -> str:
-    """Run Windmill's own checks and ``wmill sync push`` over the build folder.
-
-    Args:
-        deployment: Where to push to.
-        build: The folder.
-
-    Returns:
-        What ``wmill`` said, without any secret.
-
-    Raises:
-        DeployError: If a check or the push fails.
-    """
-    said: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="wmill-") as settings:  # made with mode 0700
-        for arguments in (
-            # Notes the checksums of metadata and locks, so that the push does not call them stale.
-            ["generate-metadata", "rehash"],
-            ["lint", "--locks-required"],
-            ["sync", "push", "--skip-branch-validation", "--dry-run" if deployment.dry_run else "--yes"],
-        ):
-            process = run(
-                [*wmill_command(), *arguments],
-                folder=build.folder,
-                environment={
-                    "BASE_URL": deployment.url,
-                    "BASE_INTERNAL_URL": deployment.url,
-                    "WM_WORKSPACE": deployment.workspace,
-                    "WM_TOKEN": deployment.token,
-                    "WMILL_CONFIG_DIR": settings,
-                    "GIT_CEILING_DIRECTORIES": str(build.folder.parent),
-                    "NO_COLOR": "1",
-                },
-                inherited=INHERITED,
-            )
-            output = without_secrets(process.stdout + process.stderr, deployment.environment)
-            if process.returncode != 0:
-                raise DeployError(f"wmill {' '.join(arguments)} failed:\n{output.strip()}")
-            if arguments[0] == "sync":
-                said += [f"wmill      {line}" for line in output.splitlines() if line.strip()]
-    return "\n".join(said)
-
-
-def without_secrets(text: str, environment: Mapping[str, str]) -> str:
-    """Replace every secret value of an environment in a text."""
-    for secret in secrets_of(environment):
-        text = text.replace(secret, "***")
-    return text
 
 
 def _install_schema(deployment: Deployment) -> None:

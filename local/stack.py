@@ -88,7 +88,8 @@ def local_stack(
     """Start everything, and stop it at the end of the ``with`` block; nothing is left running.
 
     Args:
-        home: For all that it leaves: the database, the secrets, the build folder, compiled modules.
+        home: For all that it leaves: the database, the secrets, the build folder, compiled modules. For one stack at a
+            time.
         port: Of the server; without one, any free port.
         token: What requests must show.
         postgres: A running database server to use instead of starting one in ``home``.
@@ -125,6 +126,7 @@ def local_stack(
             token=token,
             slots=slots,
             delay_factor=delay_factor,
+            directory=home / "server",
             bytecode=home / "bytecode",
             extra_environment=dict(extra_environment or {}),
         )

@@ -9,7 +9,6 @@ come while it works, a JSON object a line: thinking, search, answer (piece by pi
 A provider that does not answer, nor its fallback, gives HTTP 503.
 """
 
-from collections.abc import Mapping
 from typing import Literal
 
 from f.core.arguments import (
@@ -75,8 +74,4 @@ def main(
     streams = flag("stream", stream or False)
     with open_database() as database:
         searcher = Searcher(database, caller, *read_ai_settings())
-        return Asker(searcher, send_event if streams else _keep_quiet, streams).ask(asked)
-
-
-def _keep_quiet(event: Mapping[str, object]) -> None:
-    """Tell nobody."""
+        return Asker(searcher, send_event if streams else None).ask(asked)

@@ -6,29 +6,16 @@ ends, at once when the same flow step is repeated. A document is completed when 
 one model. What a repeat cannot mend fails a document at once, what may pass after three attempts.
 """
 
-from typing import Literal, TypedDict
+from typing import Literal
 
 from f.core.arguments import flag, integer, optional_id
-from f.core.backlog import Embedder, Progress
-from f.core.database import MEMBERS_DATABASE, OPERATORS_DATABASE, open_database
+from f.core.backlog import EmbedData, Embedder, embed_all_tenants
+from f.core.database import open_database
 from f.core.documents import document_state
 from f.core.errors import InvalidArgument, NotFound
 from f.core.identity import background, identify
 from f.core.job import script
 from f.core.settings import read_ai_settings
-from f.core.usage import UsageData
-
-
-class EmbedData(TypedDict):
-    """What this run did, what is left, and the calls that it made; ``status`` is of the named document."""
-
-    documents: int
-    chunks: int
-    failed: int
-    remaining: int
-    document_id: int | None
-    status: str | None
-    usage: list[UsageData]
 
 
 @script()
@@ -59,11 +46,11 @@ def main(
             value not in (None, "") for value in (tenant_id, user_member_id, user_member_type, session_token, wanted)
         ):
             raise InvalidArgument("all_tenants goes with neither a tenant, a member, a token nor a document.")
-        return _embed_everything(most)
+        return embed_all_tenants(most).data(None)
     caller = identify(tenant_id, user_member_id, user_member_type, session_token)
     if caller.is_named and wanted is None:
         raise InvalidArgument("document_id is missing: a member embeds one document, not the backlog.")
-    with open_database(MEMBERS_DATABASE) as database:
+    with open_database() as database:
         if wanted is not None:
             # A back end that names nobody works for the whole tenant here: it gets counts and a status, no content.
             with database.transaction(caller if caller.is_named else background(caller.tenant_id)) as transaction:
@@ -71,27 +58,4 @@ def main(
                     raise NotFound("There is no such document.")
         embedder = Embedder(database, *read_ai_settings())
         progress = embedder.run(background(caller.tenant_id), document_id=wanted, limit=most)
-    return _data(progress, wanted)
-
-
-def _embed_everything(limit: int) -> EmbedData:
-    """Embed the backlog of all tenants, one after the other."""
-    total = Progress()
-    with open_database(OPERATORS_DATABASE) as database:
-        embedder = Embedder(database, *read_ai_settings())
-        for tenant in database.tenant_ids():
-            total.add(embedder.run(background(tenant), limit=limit - total.documents))
-    return _data(total, None)
-
-
-def _data(progress: Progress, document_id: int | None) -> EmbedData:
-    """Give what was done its public form."""
-    return EmbedData(
-        documents=progress.documents,
-        chunks=progress.chunks,
-        failed=progress.failed,
-        remaining=progress.remaining,
-        document_id=document_id,
-        status=progress.status,
-        usage=[event.data() for event in progress.usage],
-    )
+    return progress.data(wanted)

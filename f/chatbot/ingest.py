@@ -11,10 +11,10 @@ from typing import Literal, TypedDict
 from f.core.arguments import (
     MAXIMUM_CATEGORY,
     MAXIMUM_CONTENT,
-    MAXIMUM_METADATA_BYTES,
     MAXIMUM_NAME,
     MAXIMUM_TITLE,
     choice,
+    metadata_json,
     moment,
     optional_id,
     optional_text,
@@ -23,15 +23,12 @@ from f.core.arguments import (
     web_address,
 )
 from f.core.chunking import split_document
-from f.core.database import Transaction, open_database
-from f.core.documents import NewDocument, find_same, member_exists, metadata_text, reserve_id, store
-from f.core.errors import Conflict, Forbidden, InvalidArgument, NotFound, TooLarge
-from f.core.identity import Caller, identify
-from f.core.job import script
-from f.core.language import LANGUAGES, detect_language
-
-VISIBILITIES = ("everyone", "adults_only", "admins_only", "private")
-_SIGHT_NEEDED = {"everyone": 0, "adults_only": 2, "admins_only": 3}
+from f.core.database import open_database
+from f.core.documents import VISIBILITIES, NewDocument, check_may_store, find_same, reserve_id, store
+from f.core.errors import Conflict, InvalidArgument
+from f.core.identity import identify
+from f.core.job import run_id, script
+from f.core.language import LANGUAGES, told_language
 
 
 class IngestData(TypedDict):
@@ -87,7 +84,7 @@ def main(
         title=required_text("title", title, MAXIMUM_TITLE).strip(),
         content=required_text("content", content, MAXIMUM_CONTENT, lines=True),
         visibility=choice("visibility", visibility or "everyone", VISIBILITIES),
-        language=choice("language", language, LANGUAGES) if language else _told_language(content),
+        language=choice("language", language, LANGUAGES) if language else told_language(content),
         category=optional_text("category", category, MAXIMUM_CATEGORY),
         assigned_to=optional_id("assigned_to", assigned_to) or (caller.member_id if visibility == "private" else None),
         created_by=caller.member_id,
@@ -95,14 +92,15 @@ def main(
         expires_at=moment("expires_at", expires_at),
         source=optional_text("source", source, MAXIMUM_NAME),
         source_url=web_address("source_url", source_url),
-        metadata=_checked_metadata(metadata),
-        idempotency_key=optional_text("idempotency_key", idempotency_key, MAXIMUM_NAME),
+        metadata=metadata_json("metadata", metadata),
+        # A run that is repeated stores nothing twice, even what its caller may not see.
+        idempotency_key=optional_text("idempotency_key", idempotency_key, MAXIMUM_NAME) or f"run:{run_id()}",
     )
     if new.visibility == "private" and new.assigned_to is None:
         raise InvalidArgument("A private document needs assigned_to: the member who may see it.")
     chunks = split_document(new.content)
     with open_database() as database, database.transaction(caller) as transaction:
-        _check_rights(transaction, caller, new)
+        check_may_store(transaction, caller, new)
         document_id = reserve_id(transaction, new)
         same = find_same(transaction, new)
         if same is not None:
@@ -111,39 +109,3 @@ def main(
             return IngestData(document_id=same.id, chunks=same.chunks, status=same.status, duplicate_of=same.id)
         store(transaction, document_id, new, chunks)
     return IngestData(document_id=document_id, chunks=len(chunks), status="queued", duplicate_of=None)
-
-
-def _told_language(content: object) -> str | None:
-    """Return the language that the text shows, or None when it shows none."""
-    detected = detect_language(content) if isinstance(content, str) else "simple"
-    return None if detected == "simple" else detected
-
-
-def _checked_metadata(metadata: object) -> str:
-    """Check that metadata is an object that can be stored, and return it as JSON."""
-    if metadata is None:
-        return "{}"
-    if not isinstance(metadata, dict):
-        raise InvalidArgument("metadata must be an object.")
-    text = metadata_text(metadata)
-    if len(text.encode("utf-8", "surrogatepass")) > MAXIMUM_METADATA_BYTES:
-        raise TooLarge(f"metadata has more than {MAXIMUM_METADATA_BYTES:,} bytes as JSON.")
-    if "\\u0000" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidArgument("metadata has a character that cannot be stored.")
-    return text
-
-
-def _check_rights(transaction: Transaction, caller: Caller, new: NewDocument) -> None:
-    """Check that whom the document is for exists, and that a member stores only what they may see themselves.
-
-    A back end that names nobody stores what it likes: it gets nothing back.
-    """
-    if new.assigned_to is not None and not member_exists(transaction, new.assigned_to):
-        raise NotFound("There is no such member to assign the document to.")
-    if not caller.is_named:
-        return
-    own = new.assigned_to is not None and new.assigned_to == transaction.member_id
-    if new.visibility == "private" and not own and transaction.member_type != "admin":
-        raise Forbidden("A private document can be stored for yourself only.")
-    if transaction.sight < _SIGHT_NEEDED.get(new.visibility, 0):
-        raise Forbidden("You can store only what you may see yourself.")

@@ -7,17 +7,14 @@ it also says how far the document is.
 
 from typing import Literal, TypedDict
 
-from f.core.arguments import MAXIMUM_NAME, choice, integer, optional_id, required_text
+from f.core.arguments import optional_id
 from f.core.database import open_database
 from f.core.documents import document_state
-from f.core.errors import InvalidArgument, NotFound, TooLarge
+from f.core.errors import InvalidArgument, NotFound
 from f.core.identity import background, identify
 from f.core.job import script
 from f.core.settings import read_ai_settings
-from f.core.usage import OPERATIONS, UsageEvent, record_usage
-
-MAXIMUM_EVENTS = 10_000
-MAXIMUM_COUNT = 1_000_000_000
+from f.core.usage import checked_events, record_usage
 
 
 class LogUsageData(TypedDict):
@@ -68,13 +65,8 @@ def main(
     if document is not None and not named:
         raise InvalidArgument("document must be an object with a document_id.")
     document_id = optional_id("document.document_id", named.get("document_id"))
-    given = _list(events)
-    if event_id not in (None, ""):
-        single = {"event_id": event_id, "operation": operation, "model": model, "input_tokens": input_tokens}
-        given = [*given, single | {"output_tokens": output_tokens, "searches": searches}]
-    elif events is None:
-        raise InvalidArgument("event_id is missing.")
-    checked = [_event(event) for event in given]
+    single = {"event_id": event_id, "operation": operation, "model": model, "input_tokens": input_tokens}
+    checked = checked_events(single | {"output_tokens": output_tokens, "searches": searches}, events)
     settings, _ = read_ai_settings()
     with open_database() as database:
         seen_by = caller if caller.is_named else background(caller.tenant_id)
@@ -91,30 +83,4 @@ def main(
         chunks=state.chunks if state else None,
         status=state.status if state else None,
         duplicate_of=optional_id("document.duplicate_of", named.get("duplicate_of")),
-    )
-
-
-def _list(events: object) -> list[object]:
-    """Check a list of events."""
-    if events is None:
-        return []
-    if not isinstance(events, list):
-        raise InvalidArgument("events must be a list of objects.")
-    if len(events) > MAXIMUM_EVENTS:
-        raise TooLarge(f"events has {len(events):,} entries; at most {MAXIMUM_EVENTS:,} are allowed.")
-    return events
-
-
-def _event(event: object) -> UsageEvent:
-    """Check one event."""
-    if not isinstance(event, dict):
-        raise InvalidArgument("Each of events must be an object.")
-    counts = [
-        integer(name, event.get(name) or 0, 0, MAXIMUM_COUNT) for name in ("input_tokens", "output_tokens", "searches")
-    ]
-    return UsageEvent(
-        required_text("event_id", event.get("event_id"), MAXIMUM_NAME),
-        choice("operation", event.get("operation"), OPERATIONS),
-        required_text("model", event.get("model"), MAXIMUM_NAME),
-        *counts,
     )

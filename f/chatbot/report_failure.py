@@ -5,7 +5,10 @@ writes one line to the log, by which an alert can be raised.
 """
 
 import json
-import uuid
+
+from f.core.errors import InvalidArgument
+from f.core.flow_failures import describe_failure, log_line
+from f.core.job import check_arguments, failure
 
 
 def main(
@@ -26,21 +29,10 @@ def main(
         message: The error's sentence. It is passed on only when it is one of ours, which hold no content.
         extra: The error's attributes, with our status and code.
     """
-    known = extra if isinstance(extra, dict) else {}
-    status, code = known.get("http_status"), known.get("error_code")
-    if not isinstance(status, int) or not 400 <= status < 600 or not isinstance(code, str):
-        status, code, message = 500, "flow_failed", f"The step {step} failed ({name})."
-    line = {"flow": flow, "step": step, "tenant_id": _tenant(tenant_id), "error_code": code, "error": message}
-    print(json.dumps(line))  # noqa: T201 -- a job's log is its standard output
-    body: dict[str, object] = {"success": False, "data": None, "error": message, "error_code": code, "step": step}
-    if isinstance(known.get("retry_after_seconds"), int):
-        body["retry_after_seconds"] = known["retry_after_seconds"]
-    return {"wm_status_code": status, "result": body}
-
-
-def _tenant(tenant_id: object) -> str | None:
-    """Return a tenant's id, and nothing that is none: a caller could have put anything there."""
     try:
-        return str(uuid.UUID(str(tenant_id)))
-    except ValueError:
-        return None
+        check_arguments()
+    except InvalidArgument as mistake:
+        return failure(mistake)
+    answer = describe_failure(flow, step, name, message, extra)
+    print(json.dumps(log_line(flow, tenant_id, answer)))  # noqa: T201 -- a job's log is its standard output
+    return answer

@@ -9,7 +9,7 @@ first by words and by meaning, .5 first by one of the two; it compares hits of o
 In a snippet the matching words stand between two asterisks; it is plain text, not HTML.
 """
 
-from typing import Literal, TypedDict
+from typing import Literal
 
 from f.core.arguments import (
     MAXIMUM_CATEGORY,
@@ -28,40 +28,9 @@ from f.core.arguments import (
 from f.core.database import open_database
 from f.core.identity import identify
 from f.core.job import script
-from f.core.retrieval import Hit, SearchFilter
-from f.core.searching import Searcher
+from f.core.retrieval import SearchFilter
+from f.core.searching import SearchData, Searcher
 from f.core.settings import read_ai_settings
-
-
-class SearchHit(TypedDict):
-    """A document that was found, by its best passage: content[start:end] of the document."""
-
-    document_id: int
-    chunk_id: int
-    title: str
-    category: str | None
-    tags: list[str]
-    visibility: str
-    heading: str | None
-    page: int | None
-    start: int
-    end: int
-    snippet: str
-    relevance: float
-    source: str | None
-    source_url: str | None
-    expires_at: str | None
-    created_at: str
-
-
-class SearchData(TypedDict):
-    """A page of hits, best first; ``degraded`` when words alone were searched, or the order is not reranked."""
-
-    documents: list[SearchHit]
-    total: int
-    has_more: bool
-    degraded: bool
-    notice: str | None
 
 
 @script()
@@ -124,32 +93,4 @@ def main(
     with open_database() as database:
         searcher = Searcher(database, caller, *read_ai_settings())
         page = searcher.documents(question, chosen, most, skipped, rerank=wanted)
-    return SearchData(
-        documents=[_public(hit, relevance) for hit, relevance in zip(page.hits, page.relevance, strict=True)],
-        total=page.total,
-        has_more=skipped + len(page.hits) < page.total,
-        degraded=bool(searcher.notices),
-        notice=" ".join(searcher.notices) or None,
-    )
-
-
-def _public(hit: Hit, relevance: float) -> SearchHit:
-    """Give a hit its public form."""
-    return SearchHit(
-        document_id=hit.document_id,
-        chunk_id=hit.chunk_id,
-        title=hit.title,
-        category=hit.category,
-        tags=hit.tags,
-        visibility=hit.visibility,
-        heading=hit.heading,
-        page=hit.page,
-        start=hit.start,
-        end=hit.end,
-        snippet=hit.snippet,
-        relevance=round(relevance, 4),
-        source=hit.source,
-        source_url=hit.source_url,
-        expires_at=hit.expires_at.isoformat() if hit.expires_at else None,
-        created_at=hit.created_at.isoformat(),
-    )
+    return searcher.data(page, skipped)

@@ -8,6 +8,8 @@ as afterwards, and both ways give the same text.
 import re
 from collections.abc import Collection
 
+import f.core.errors  # noqa: F401 -- refuses to run as a script
+
 _MARKER = re.compile(
     r"(?<![^\S\n])(?P<space>[^\S\n]*+)[\[【][^\S\n]*(?:[Pp]assages?|[Ss]ources?|[Dd]ocuments?)?[^\S\n]*"
     r"(?P<numbers>\d{1,3}(?:[^\S\n]*[,;\u2013-][^\S\n]*\d{1,3}){0,20})[^\S\n]*(?:†[^\]】\n]{0,40})?[\]】](?!\()"
@@ -21,7 +23,10 @@ _ENDS_WORD = re.compile(r"[.,;:!?)»”\"'*_]*+(?:\s|\Z)")
 _SPACE = re.compile(r"\s+")
 
 _LONGEST_CONSTRUCT = 300
-_LINK = re.compile(r"!?\[([^\[\]]{0,300})\]\(\s{0,10}(<[^<>\n]{0,2000}>|[^\s()<>]{0,4000})(?:\s{1,10}[^()]{0,300})?\)")
+_LINK = re.compile(
+    r"!?\[([^\[\]]{0,300})\]"
+    r"\(\s{0,10}(<[^<>\n]{0,2000}>|(?:[^\s()<>]|\([^\s()<>]{0,300}\)){0,4000})(?:\s{1,10}[^()]{0,300})?\)"
+)
 _TAG = re.compile(r"</?[A-Za-z!?][^<>]{0,300}>")
 _TAG_BEGUN = re.compile(r"<+(?=[A-Za-z/!?])")
 _LABEL_BEGUN = re.compile(r"!+\[")

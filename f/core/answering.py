@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from f.core.errors import ProviderUnavailable
 from f.core.prompts import AnswerRequest, Turn, render_answer_messages, render_rewrite_messages
 from f.core.provider_calls import (
     Deadline,
@@ -33,6 +32,12 @@ REWRITE_TOKENS = 1024
 """The same for a rewritten question; nearly all of it is room for reasoning."""
 
 Messages = list[dict[str, str]]
+_PROVIDERS: dict[str, tuple[ProviderName, ProviderName]] = {
+    "cloud": ("groq", "cohere"),
+    "openai_compatible": ("openai_compatible", "openai_compatible"),
+    "offline": ("offline", "offline"),
+}
+"""Whose are ``chat`` and ``fallback_chat``, by the settings' provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +94,9 @@ def write_answer(
     targets = [Target(m.provider, m.settings.model, partial(m.stream, messages, ANSWER_TOKENS)) for m in models]
     deadline = Deadline(settings.deadline_seconds)
     with closing(run_stream(targets, deadline, first_try_share=_first_try_share(models))) as pieces:
-        for piece in pieces:
-            if isinstance(piece, Completion):
-                return piece
+        while isinstance(piece := next(pieces), str):
             on_text(piece)
-    raise ProviderUnavailable  # not reached: a stream without a Completion at its end has raised before
+        return piece  # a stream that ends without a Completion has raised
 
 
 def rewrite_question(question: str, history: list[Turn], settings: AiSettings, keys: ProviderKeys) -> Completion:
@@ -108,16 +111,14 @@ def rewrite_question(question: str, history: list[Turn], settings: AiSettings, k
         settings: Provider and models.
         keys: The providers' keys.
     """
-    if settings.provider == "offline":
-        from f.core import offline_models  # noqa: PLC0415
-
-        offline = _Model("offline", settings.chat, "")
-        text = offline_models.rewrite(question, history) if history else question
-        return offline.completion(text, render_rewrite_messages(question, history))
-    models = _models(settings, keys)
     if not history:
-        return Completion(question, settings.chat.model, models[0].provider, 0, 0)
-    written = _complete(models, render_rewrite_messages(question, history), REWRITE_TOKENS, settings)
+        return Completion(question, settings.chat.model, _PROVIDERS[settings.provider][0], 0, 0)
+    messages = render_rewrite_messages(question, history)
+    if settings.provider == "offline":
+        from f.core.offline_models import rewrite  # noqa: PLC0415
+
+        return _Model("offline", settings.chat, "").completion(rewrite(question, history), messages)
+    written = _complete(_models(settings, keys), messages, REWRITE_TOKENS, settings)
     return replace(written, text=" ".join(written.text.split()))  # a question is one line, whatever came
 
 
@@ -172,13 +173,10 @@ class _Model:
 
 def _models(settings: AiSettings, keys: ProviderKeys) -> list[_Model]:
     """List the models to ask, the preferred first, with their keys."""
-    first, second = settings.chat, settings.fallback_chat
-    names: tuple[ProviderName, ProviderName] = ("openai_compatible", "openai_compatible")
-    if settings.provider == "cloud":
-        names = ("groq", "cohere")
-    chosen = [(names[0], first)] if second is None else [(names[0], first), (names[1], second)]
     return [
-        _Model(name, model, usable_key(name, keys.cohere if name == "cohere" else keys.groq)) for name, model in chosen
+        _Model(provider, model, usable_key(provider, keys.cohere if provider == "cohere" else keys.groq))
+        for provider, model in zip(_PROVIDERS[settings.provider], (settings.chat, settings.fallback_chat), strict=True)
+        if model is not None
     ]
 
 
@@ -196,9 +194,9 @@ def _first_try_share(models: list[_Model]) -> float:
 
 def _answer_offline(request: AnswerRequest, settings: AiSettings, on_text: Callable[[str], None] | None) -> Completion:
     """Put an answer together from the passages' sentences, and give it out word by word as a model does."""
-    from f.core import offline_models  # noqa: PLC0415
+    from f.core.offline_models import answer  # noqa: PLC0415
 
-    text = offline_models.answer(request)
+    text = answer(request)
     if on_text is not None:
         for word in re.findall(r"\s*\S+(?:\s+\Z)?", text):
             on_text(word)

@@ -5,6 +5,7 @@ with a sentence that names the argument and never repeats its value. An empty te
 sends it so.
 """
 
+import json
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -152,4 +153,21 @@ def web_address(name: str, value: object) -> str | None:
     text = optional_text(name, value, MAXIMUM_URL)
     if text is not None and (not text.lower().startswith(("http://", "https://")) or " " in text):
         raise InvalidArgument(f"{name} must begin with http:// or https:// and have no spaces.")
+    return text
+
+
+def metadata_json(name: str, value: object) -> str:
+    """Check an object that can be stored, and return it as JSON; missing is an empty one."""
+    if value is None:
+        return "{}"
+    if not isinstance(value, dict):
+        raise InvalidArgument(f"{name} must be an object.")
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise InvalidArgument(f"{name} has a number that cannot be stored.") from None
+    if len(text.encode("utf-8", "surrogatepass")) > MAXIMUM_METADATA_BYTES:
+        raise TooLarge(f"{name} has more than {MAXIMUM_METADATA_BYTES:,} bytes as JSON.")
+    if "\\u0000" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidArgument(f"{name} has a character that cannot be stored.")
     return text

@@ -80,13 +80,11 @@ class Asker:
 
     Attributes:
         searcher: Finds passages, and collects what is to be counted.
-        notify: Is told what happens, event by event, while it happens.
-        streams: Whether the answer is told piece by piece.
+        listener: Is told what happens while it happens, the answer piece by piece; None when nobody wants to know.
     """
 
     searcher: Searcher
-    notify: Notify
-    streams: bool
+    listener: Notify | None
 
     def ask(self, asked: Asked) -> ChatData:
         """Answer.
@@ -98,10 +96,10 @@ class Asker:
         """
         session_id = asked.session_id or new_session_id()
         turns = self._history(asked)
-        self.notify({"type": "thinking", "session_id": session_id})
+        self._notify({"type": "thinking", "session_id": session_id})
         try:
             hits = self._passages(asked, turns)
-            self.notify({"type": "search", "documents": _titles(hits)})
+            self._notify({"type": "search", "documents": _titles(hits)})
             completion = self._complete(asked, hits, turns)
         except KnowledgeError:
             with self.searcher.database.transaction(self.searcher.caller) as transaction:
@@ -109,7 +107,7 @@ class Asker:
             raise
         data = self._resolve(asked.question, completion, hits, session_id)
         self._keep(asked, data)
-        self.notify({"type": "complete", **data})
+        self._notify({"type": "complete", **data})
         return data
 
     def _history(self, asked: Asked) -> list[Turn]:
@@ -154,7 +152,7 @@ class Asker:
         passages = [Passage(n, hit.title, hit.heading, hit.page, hit.content) for n, hit in enumerate(hits, 1)]
         request = AnswerRequest(asked.question, passages, turns, language)
         settings, keys = self.searcher.settings, self.searcher.keys
-        if not self.streams:
+        if self.listener is None:
             completion = write_answer(request, settings, keys)
         else:
             stream = AnswerStream([passage.n for passage in passages], "\n".join(hit.content for hit in hits))
@@ -209,10 +207,15 @@ class Asker:
         """Note a call to be counted."""
         self.searcher.spent(operation, completion.model, completion.input_tokens, completion.output_tokens)
 
+    def _notify(self, event: Mapping[str, object]) -> None:
+        """Tell an event to whoever listens."""
+        if self.listener is not None:
+            self.listener(event)
+
     def _tell(self, text: str) -> None:
         """Tell a piece of the answer."""
         if text:
-            self.notify({"type": "answer", "text": text})
+            self._notify({"type": "answer", "text": text})
 
 
 def _citation(citation: Citation, hit: Hit) -> CitationData:

@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from typing import TypedDict
 
-from f.core.database import Database
+from f.core.database import OPERATORS_DATABASE, Database, open_database
 from f.core.documents import (
     PendingChunk,
     claim,
@@ -24,14 +25,26 @@ from f.core.documents import (
 )
 from f.core.embedding import BATCH_SIZE, CALLS_IN_FLIGHT, Embeddings, embed_texts
 from f.core.errors import KnowledgeError, ProviderRejected, ProviderUnavailable
-from f.core.identity import Caller
+from f.core.identity import Caller, background
 from f.core.job import run_id
-from f.core.settings import AiSettings, ProviderKeys
-from f.core.usage import UsageEvent, record_usage
+from f.core.settings import AiSettings, ProviderKeys, read_ai_settings
+from f.core.usage import UsageData, UsageEvent, record_usage
 
 DOCUMENTS_AT_ONCE = 50
 """Documents that a run holds at a time: small ones share a batch, and a killed run holds up no more than these."""
 _POLL_SECONDS = 0.5
+
+
+class EmbedData(TypedDict):
+    """What a run did, what is left, and the calls that it made; ``status`` is of the named document."""
+
+    documents: int
+    chunks: int
+    failed: int
+    remaining: int
+    document_id: int | None
+    status: str | None
+    usage: list[UsageData]
 
 
 @dataclass(slots=True)
@@ -61,6 +74,18 @@ class Progress:
         self.failed += other.failed
         self.remaining += other.remaining
         self.usage += other.usage
+
+    def data(self, document_id: int | None) -> EmbedData:
+        """Give what was done its public form."""
+        return EmbedData(
+            documents=self.documents,
+            chunks=self.chunks,
+            failed=self.failed,
+            remaining=self.remaining,
+            document_id=document_id,
+            status=self.status,
+            usage=[event.data() for event in self.usage],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +199,16 @@ class Embedder:
             renew_lease(transaction, taken, run_id(), self.lease_seconds)
         progress.chunks += len(chunks)
         progress.usage.append(event)
+
+
+def embed_all_tenants(limit: int) -> Progress:
+    """Embed the backlog of all tenants, one after the other, as the operators' login."""
+    total = Progress()
+    with open_database(OPERATORS_DATABASE) as database:
+        embedder = Embedder(database, *read_ai_settings())
+        for tenant in database.tenant_ids():
+            total.add(embedder.run(background(tenant), limit=limit - total.documents))
+    return total
 
 
 def _event_id(chunks: list[int], model: str) -> str:

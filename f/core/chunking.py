@@ -6,7 +6,7 @@ content. There is no overlap: neighbours are found by their spans when a reader 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from unicodedata import category
 
@@ -30,6 +30,9 @@ _REGIONAL = ("\U0001f1e6", "\U0001f1ff")
 _SKIN_TONES = ("\U0001f3fb", "\U0001f3ff")
 _TAGS = ("\U000e0020", "\U000e007f")
 _JAMO = ("\u1160", "\u11ff")
+
+_Span = tuple[int, int, int, int, tuple[str, ...]]
+"""Start, end, bytes, page and heading path of a chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +93,6 @@ def split_document(content: str, budget_tokens: int = BUDGET_TOKENS) -> list[Chu
     ]
 
 
-def text_with_context(title: str, heading_path: Iterable[str], text: str) -> str:
-    """Put the title and the headings before a chunk, as it is embedded and searched by words.
-
-    A chunk from the middle of a document seldom repeats what the document deals with; this tells it.
-    """
-    context = " > ".join(part for part in (title.strip(), *heading_path) if part)
-    return f"{context}\n\n{text}" if context else text
-
-
 class _Splitter:
     """Turns the sections of one document into chunks."""
 
@@ -119,9 +113,9 @@ class _Splitter:
             self._bytes_end.append(position)
             at = section.end
 
-    def chunks(self) -> Iterator[tuple[int, int, int, int, tuple[str, ...]]]:
-        """Yield start, end, bytes, page and heading path of each chunk."""
-        yield from self._pack(0, len(self._sections), ())
+    def chunks(self) -> Iterator[_Span]:
+        """Yield the chunks in order."""
+        yield from self._pack(0, len(self._sections))
 
     def _size(self, start: int, end: int) -> int:
         """Count the UTF-8 bytes of a span."""
@@ -134,31 +128,27 @@ class _Splitter:
             and self._sections[low].page == self._sections[high - 1].page
         )
 
-    def _pack(self, low: int, high: int, path: tuple[str, ...]) -> Iterator[tuple[int, int, int, int, tuple[str, ...]]]:
-        """Join neighbours that fit together, and cut or unfold what does not fit; all of them stand under ``path``."""
+    def _pack(self, low: int, high: int) -> Iterator[_Span]:
+        """Join neighbours that fit together, and cut or unfold what does not fit."""
         at = low
         while at < high:
             behind = at
             while behind < high and self._fits(at, self._behind[behind]):
                 behind = self._behind[behind]
             if behind > at:
-                section = self._sections[at]
-                size = self._bytes_end[behind - 1] - self._bytes_start[at]
-                own = section.path if self._behind[at] == behind else path
-                yield section.start, self._sections[behind - 1].end, size, section.page, own
+                yield self._whole(at, behind)
                 at = behind
                 continue
             yield from self._unfold(at)
             at = self._behind[at]
 
-    def _unfold(self, at: int, lead: int | None = None) -> Iterator[tuple[int, int, int, int, tuple[str, ...]]]:
+    def _unfold(self, at: int, lead: int | None = None) -> Iterator[_Span]:
         """Cut a section with its parts, which does not fit as a whole.
 
         ``lead`` is the first of the sections right before it that are only headings: they stay with its first chunk.
         """
         section, behind, lead = self._sections[at], self._behind[at], at if lead is None else lead
         first = at + 1
-        start = self._sections[lead].start
         if self._fits(lead, first):
             while first < behind and self._fits(lead, self._behind[first]):
                 first = self._behind[first]
@@ -167,12 +157,30 @@ class _Splitter:
                 yield from self._unfold(first, lead)
                 first = self._behind[first]
             else:
-                size = self._bytes_end[first - 1] - self._bytes_start[lead]
-                yield start, self._sections[first - 1].end, size, section.page, section.path
+                yield self._whole(lead, first)
         else:
-            for low, high, size in self._cut(self._sections[lead:first]):
-                yield low, high, size, section.page, section.path
-        yield from self._pack(first, behind, section.path)
+            for start, end, size in self._cut(self._sections[lead:first]):
+                yield start, end, size, section.page, section.path
+        yield from self._pack(first, behind)
+
+    def _whole(self, low: int, high: int) -> _Span:
+        """Make one chunk of whole sections, under the headings that all of their text has in common."""
+        sections = self._sections[low:high]
+        path, *others = [section.path for section in sections if section.end > section.heading_end] or [
+            sections[0].path
+        ]
+        for other in others:
+            shared = 0
+            while shared < min(len(path), len(other)) and path[shared] == other[shared]:
+                shared += 1
+            path = path[:shared]
+        return (
+            sections[0].start,
+            sections[-1].end,
+            self._bytes_end[high - 1] - self._bytes_start[low],
+            sections[0].page,
+            path,
+        )
 
     def _cut(self, sections: list[Section]) -> Iterator[tuple[int, int, int]]:
         """Cut the text of a section, with the bare headings before it, into even parts."""

@@ -59,7 +59,8 @@ class ResolvedAnswer:
 
     Attributes:
         text: The answer, with the markers that name a passage, without links and without the abstention marker.
-        citations: One for each passage that is cited, in the order of their numbers.
+        citations: One for each passage that is cited, in the order of their numbers; the quote bears out the first
+            sentence that cites it.
         supported: From 0 to 1, more is better: the share of the answer's sentences that cite a passage which holds a
             good part of their words. Between two languages only names and numbers are found again.
     """
@@ -84,7 +85,7 @@ def resolve_citations(answer: str, passages: list[CitedPassage]) -> ResolvedAnsw
     sentences = _cited_sentences(text, by_number.keys())
     citations: list[Citation] = []
     for n in sorted({n for _, cited in sentences for n in cited}):
-        said = " ".join(sentence for sentence, cited in sentences if n in cited)
+        said = next(sentence for sentence, cited in sentences if n in cited)
         low, high = _best_quote(said, by_number[n].text)
         origin = by_number[n].start
         citations.append(Citation(n, by_number[n].text[low:high], origin + low, origin + high))

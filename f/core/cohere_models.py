@@ -111,7 +111,7 @@ def _refuse_skipped_event(record: "logging.LogRecord") -> bool:
     message = str(record.msg)
     if not message.startswith(_SKIPPED):
         return True
-    if message.startswith(_UNKNOWN_KIND) and "content-delta" not in message:
+    if message.startswith(_UNKNOWN_KIND) and '"content-delta"' not in message:
         return False
     raise Unusable("it sent something that is not an answer")
 

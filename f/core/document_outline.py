@@ -8,6 +8,8 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
+import f.core.errors  # noqa: F401 -- refuses to run as a script
+
 _LINE = re.compile(r"\f|\S[^\n\r\f]*")
 _HASHES = re.compile(r"(#{1,6})[ \t]+(?=\S)")
 _UNDERLINE = re.compile(r"(?:=+|-+)\Z")
@@ -95,6 +97,7 @@ class _Reader:
         self._stack: list[tuple[int, str]] = []
         self._page = 1
         self._sections: list[Section] = []
+        self._breaks = [i for i, line in enumerate(lines) if line.text == "\f"]
         self._fences = {mark: [i for i, line in enumerate(lines) if _closes_fence(line, mark)] for mark in "`~"}
 
     def sections(self) -> list[Section]:
@@ -146,8 +149,7 @@ class _Reader:
         mark = line.text[0]
         if mark in self._fences and _FENCE.match(line.text):
             closing = self._fences[mark]
-            found = bisect_right(closing, at)
-            return closing[found] + 1 if found < len(closing) else 0
+            return _first_behind(at, closing, self._breaks) + 1
         following = self._line(at + 1)
         if mark != "|" and not (
             "|" in line.text and following and "|" in following.text and _TABLE_RULE.match(following.text)
@@ -189,6 +191,14 @@ class _Reader:
         if not named and depth == 0 and _NUMBERED.match(following.text):
             return None
         return _NUMBERED_LEVEL + 1 + depth, _plain(line.text), at + 1
+
+
+def _first_behind(at: int, wanted: list[int], limits: list[int]) -> int:
+    """Return the first wanted index behind ``at``, -1 where there is none or a limit comes first."""
+    found, limit = bisect_right(wanted, at), bisect_right(limits, at)
+    if found == len(wanted) or (limit < len(limits) and limits[limit] < wanted[found]):
+        return -1
+    return wanted[found]
 
 
 def _closes_fence(line: _Line, mark: str) -> bool:

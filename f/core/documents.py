@@ -6,15 +6,18 @@ a lease, which a killed job loses by time.
 """
 
 import hashlib
-import json
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
 from f.core.chunking import Chunk
 from f.core.database import Transaction, vector_text
+from f.core.errors import Forbidden, NotFound
+from f.core.identity import Caller
 
 MAXIMUM_ATTEMPTS = 3
+VISIBILITIES = ("everyone", "adults_only", "admins_only", "private")
+_SIGHT_NEEDED = {"adults_only": 2, "admins_only": 3}
 
 _RESERVE = """
 -- A new id, while any other ingestion of the same text, or with the same key, waits for the end of this transaction.
@@ -22,16 +25,20 @@ SELECT count(pg_advisory_xact_lock(name)) AS locks, nextval('documents_id_seq'):
 FROM (SELECT DISTINCT hashtextextended(unnest(%(names)s), 0) AS name ORDER BY 1) AS names
 """
 
-_FIND_SAME = """
--- What the caller may see and is the same: by the caller's own key first, then by content.
-SELECT id, chunk_count, status, content_hash = %(content_hash)s AS same_content,
-       coalesce(idempotency_key = %(key)s AND created_by IS NOT DISTINCT FROM %(member)s, false) AS same_key
+_FIND_BY_KEY = """
+-- What this caller has stored under this key, whatever may be seen of it: it is the caller's own.
+SELECT id, chunk_count, status, content_hash = %(content_hash)s AS same_content
 FROM documents
-WHERE tenant_id = %(tenant)s AND deleted_at IS NULL
-  AND (content_hash = %(content_hash)s
-       OR (%(key)s IS NOT NULL AND idempotency_key = %(key)s AND created_by IS NOT DISTINCT FROM %(member)s))
-ORDER BY same_key DESC, id
-LIMIT 1
+WHERE tenant_id = %(tenant)s AND deleted_at IS NULL AND idempotency_key = %(key)s
+  AND created_by IS NOT DISTINCT FROM %(member)s
+"""
+
+_FIND_BY_CONTENT = """
+-- The same text, if the caller may see it.
+SELECT id, chunk_count, status, true AS same_content
+FROM documents
+WHERE tenant_id = %(tenant)s AND deleted_at IS NULL AND content_hash = %(content_hash)s
+ORDER BY id LIMIT 1
 """
 
 _STORE = """
@@ -147,7 +154,7 @@ class NewDocument:
     source: str | None = None
     source_url: str | None = None
     metadata: str = "{}"
-    idempotency_key: str | None = None
+    idempotency_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,17 +192,18 @@ def content_hash(content: str) -> bytes:
 
 def reserve_id(transaction: Transaction, new: NewDocument) -> int:
     """Return an id for a new document, holding back whoever is about to store the same one."""
-    names = [f"{transaction.tenant_id}:{content_hash(new.content).hex()}"]
-    if new.idempotency_key is not None:
-        names.append(f"{transaction.tenant_id}:{new.created_by}:{new.idempotency_key}")
-    row = transaction.row(_RESERVE, {"names": names})
+    names = [content_hash(new.content).hex(), f"{new.created_by}:{new.idempotency_key}"]
+    row = transaction.row(_RESERVE, {"names": [f"{transaction.tenant_id}:{name}" for name in names]})
     assert row is not None
     return int(row["id"])
 
 
 def find_same(transaction: Transaction, new: NewDocument) -> SameDocument | None:
-    """Return the document that is the same as a new one, if the caller may see it."""
-    row = transaction.row(_FIND_SAME, _identity_of(transaction, new))
+    """Return the document that is the same as a new one: of the caller's own key, or a text that the caller may see."""
+    known = _identity_of(transaction, new)
+    with transaction.unrestricted():
+        row = transaction.row(_FIND_BY_KEY, known)
+    row = row or transaction.row(_FIND_BY_CONTENT, known)
     if row is None:
         return None
     return SameDocument(row["id"], row["chunk_count"], row["status"], row["same_content"])
@@ -310,9 +318,24 @@ def member_exists(transaction: Transaction, member_id: int) -> bool:
     return transaction.row(_MEMBER, (transaction.tenant_id, member_id)) is not None
 
 
-def metadata_text(metadata: dict[str, object]) -> str:
-    """Write metadata as JSON that PostgreSQL can store."""
-    return json.dumps(metadata, ensure_ascii=False)
+def check_may_store(transaction: Transaction, caller: Caller, new: NewDocument) -> None:
+    """Check that whom a document is for exists, and that a member stores only what they may see themselves.
+
+    A back end that names nobody stores what it likes: it gets nothing back.
+
+    Raises:
+        NotFound: When there is no such member.
+        Forbidden: When the caller could not see the document.
+    """
+    if new.assigned_to is not None and not member_exists(transaction, new.assigned_to):
+        raise NotFound("There is no such member to assign the document to.")
+    if not caller.is_named:
+        return
+    own = new.assigned_to is not None and new.assigned_to == transaction.member_id
+    if new.visibility == "private" and not own and transaction.member_type != "admin":
+        raise Forbidden("A private document can be stored for yourself only.")
+    if transaction.sight < _SIGHT_NEEDED.get(new.visibility, 0):
+        raise Forbidden("You can store only what you may see yourself.")
 
 
 def _identity_of(transaction: Transaction, new: NewDocument) -> dict[str, object]:

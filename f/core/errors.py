@@ -3,7 +3,15 @@
 Shared module. A class's docstring is its default message; ``status`` is the HTTP status that a caller sees and
 ``code`` the stable word that a program can test. Messages never hold SQL, a secret, a document's text, or a hint that
 something exists which the caller may not see.
+
+Windmill runs a shared module as a script when somebody names its path, and then any function of it, with arguments in
+which secrets may have been put. Every shared module imports this one, and here that ends.
 """
+
+import os
+
+if os.environ.get("WM_JOB_PATH", "").startswith("f/core/"):
+    raise SystemExit("f/core holds shared modules; none of them is a script.")
 
 
 class KnowledgeError(Exception):

@@ -4,14 +4,16 @@ Shared module. It reads resources and variables through ``wmill`` and promises:
 
 - A caller's mistake becomes an HTTP status and one sentence; inside a flow it raises, so that the flow stops.
 - Nothing that a caller can name with ``_ENTRYPOINT_OVERRIDE`` reaches a secret or the database: both demand a running
-  job, and only a ``main`` under ``@script`` makes one.
-- An argument that Windmill would have replaced by a secret (``$var:``, ``$res:``, ...) is refused before it is used.
+  job, and only a ``main`` under ``@script`` makes one. Scripts define no other function, because Windmill would hand it
+  arguments; and a shared module refuses to run as a script (``f.core.errors``).
+- An argument in which Windmill has put a secret (``$var:``, ``$res:``, ...) is refused before it is used.
 """
 
 # extra_requirements:
 # wmill==1.850.0
 
 import functools
+import hashlib
 import json
 import os
 import re
@@ -29,8 +31,11 @@ Arguments = ParamSpec("Arguments")
 Answer = dict[str, object]
 
 _REFERENCES = ("$var:", "$res:", "$jsonvar:", "$encrypted:")
+_INTERPOLATION = "$interpolate"
+_MENTION = re.compile(r"\$(?:(?:var|res|jsonvar|encrypted):|interpolate)")
+_CONTEXTUAL = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPES = re.compile(r"\\[\\n]")
-_running: list[str] = []  # the ids of running jobs; one, or none
+_running: list[str] = []  # names of the run of the job that is running; one, or none
 
 
 def script(
@@ -50,9 +55,9 @@ def script(
     def decorate(function: Callable[Arguments, Mapping[str, object]]) -> Callable[Arguments, Answer]:
         @functools.wraps(function)
         def main(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-            _running.append(os.environ.get("WM_JOB_ID") or str(uuid.uuid4()))
+            _running.append("starting")
             try:
-                _refuse_references()
+                _running[:] = [check_arguments()]
                 return {"success": True, "data": dict(function(*args, **kwargs)), "error": None}
             except KnowledgeError as error:
                 if in_flow() or not isinstance(error, told):
@@ -80,7 +85,7 @@ def failure(error: KnowledgeError) -> Answer:
 
 
 def require_running_job() -> str:
-    """Return the id of the running job.
+    """Return what ``run_id`` does.
 
     Raises:
         Misconfigured: Outside a ``main``: whoever called got here by another way.
@@ -91,10 +96,8 @@ def require_running_job() -> str:
 
 
 def run_id() -> str:
-    """Return what stays the same when this job is repeated: its flow and step, or the job itself."""
-    job = require_running_job()
-    flow, step = os.environ.get("WM_FLOW_JOB_ID"), os.environ.get("WM_FLOW_STEP_ID")
-    return f"{flow}:{step}" if flow and step else job
+    """Return what stays the same when this job is repeated: its flow, step and arguments, or the job itself."""
+    return require_running_job()
 
 
 def in_flow() -> bool:
@@ -136,6 +139,28 @@ def send_event(event: Mapping[str, object]) -> None:
     wmill.append_to_result_stream(line + "\n")
 
 
+def check_arguments() -> str:
+    """Refuse arguments in which Windmill has put a secret, and return the name of the job's run.
+
+    Windmill replaces references before ``main`` runs, where it cannot be seen any more; but the job's record keeps the
+    arguments as they came. They also tell the iterations of a loop apart, which share a flow and a step.
+
+    Raises:
+        InvalidArgument: When there is such an argument.
+    """
+    job = os.environ.get("WM_JOB_ID")
+    if not job:
+        return str(uuid.uuid4())
+    record = _read("job", "record", lambda: wmill.get_job(job))
+    arguments = record.get("args") if isinstance(record, dict) else None
+    if any(_names_reference(value) for value in (arguments or {}).values()):
+        raise InvalidArgument(f"An argument must not begin with {', '.join(_REFERENCES)}: nothing was read or stored.")
+    flow, step = os.environ.get("WM_FLOW_JOB_ID"), os.environ.get("WM_FLOW_STEP_ID")
+    if not flow or not step:
+        return job
+    return f"{flow}:{step}:{hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:16]}"
+
+
 def _read(kind: str, path: str, read: Callable[[], object]) -> object:
     """Read by ``wmill``, whose failures are plain exceptions with addresses in them."""
     try:
@@ -144,27 +169,22 @@ def _read(kind: str, path: str, read: Callable[[], object]) -> object:
         raise Misconfigured(f"The {kind} {path} cannot be read ({type(error).__name__}).") from None
 
 
-def _refuse_references() -> None:
-    """Refuse a job in whose arguments Windmill has put the value of a variable or resource.
+def _names_reference(argument: object) -> bool:
+    """Tell whether Windmill replaces anything in an argument.
 
-    The replacement happens before ``main`` runs and cannot be seen there; but the job's record keeps the arguments as
-    they came.
+    It looks at an argument when one of the words is anywhere in it, and then replaces, at any depth, texts that begin
+    with a reference, texts that name a variable of the job (``$WM_TOKEN``), and ``{"$interpolate": [...]}``.
     """
-    if not os.environ.get("WM_JOB_ID"):
-        return
-    job = _read("job", "record", lambda: wmill.get_job(os.environ["WM_JOB_ID"]))
-    if _names_reference(job.get("args") if isinstance(job, dict) else None):
-        raise InvalidArgument(f"An argument must not begin with {', '.join(_REFERENCES)}: nothing was read or stored.")
-
-
-def _names_reference(value: object) -> bool:
-    """Tell whether a JSON value holds, at any depth, a text that Windmill replaces."""
-    pending = [value]
+    if not _MENTION.search(json.dumps(argument)):
+        return False
+    pending = [argument]
     while pending:
         item = pending.pop()
-        if isinstance(item, str) and item.startswith(_REFERENCES):
+        if isinstance(item, str) and (item.startswith(_REFERENCES) or _CONTEXTUAL.fullmatch(item)):
             return True
         if isinstance(item, dict):
+            if _INTERPOLATION in item:
+                return True
             pending.extend(item.values())
         elif isinstance(item, list):
             pending.extend(item)

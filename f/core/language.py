@@ -110,6 +110,12 @@ def _by_word(lists: dict[str, str]) -> dict[str, list[str]]:
 _LATIN_TABLE = _by_word(_SMALL_WORDS)
 
 
+def told_language(text: object) -> str | None:
+    """Return the language that a text shows, or None when it shows none (or is no text)."""
+    detected = detect_language(text) if isinstance(text, str) else "simple"
+    return None if detected == "simple" else detected
+
+
 def detect_language(text: str) -> str:
     """Name the PostgreSQL text search configuration that fits a text best.
 

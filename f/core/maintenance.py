@@ -127,3 +127,8 @@ def _counted(words: Sequence[str], found: Sequence[str]) -> dict[str, int]:
     """Count each of the words, those that were not found too."""
     counts = Counter(found)
     return {word: counts[word] for word in words}
+
+
+def only_counts(part: object) -> dict[str, int]:
+    """Keep of a step's answer what is a count."""
+    return {str(key): value for key, value in part.items() if isinstance(value, int)} if isinstance(part, dict) else {}

@@ -12,7 +12,7 @@ from f.core.offline_reranking import rarity
 from f.core.offline_rewriting import rewrite
 from f.core.prompts import ABSTENTION_MARKER, AnswerRequest, Passage, abstention_sentence
 from f.core.sentences import sentence_spans
-from f.core.words import STOP_WORDS, fold, names, numbers, stem, words
+from f.core.words import STOP_WORDS, fold, informative_stems, names, numbers, stem, words
 
 _NOTES = {
     "english": "(Offline answer: sentences quoted from your documents, no language model.)",
@@ -37,8 +37,9 @@ _AMOUNT_BONUS = 0.15
 _ASKS_COST = 0.5
 _RANK_COST = 0.03
 _LENGTH_COST = 0.001
+_EARLIER_QUESTION_SHARE = 0.6
 _MOST_SENTENCES = 3
-_NEARLY_AS_GOOD = 0.75
+_NEARLY_AS_GOOD = 0.7
 _LONGEST_SENTENCE = 600
 
 _ASKS_FOR_AMOUNT = re.compile(
@@ -51,6 +52,7 @@ _AMOUNT = re.compile(
     r"|δυο|τρεισ|τρια|τεσσερ\w+|πεντε|εξι|επτα|εφτα|οκτω|οχτω|εννεα|εννια|δεκα|εκατο|χιλια\w*|εκατομμυρι\w+)\b"
 )
 _BRACKETED_NUMBERS = re.compile(r"\s?[\[【][\d\s,;–-]{1,40}[\]】]")
+_CLOSED = ".!?;…:»”\"')\u037e"
 _LEADING_MARKS = re.compile(r"(?:[-*+•–▪◦>|]\s+|\d{1,3}[.)]\s+|#{1,6}\s+)+")
 
 
@@ -63,7 +65,8 @@ class _Sentence:
         text: The sentence.
         found: Its folded words.
         meets: For each stem of the question, from 0 to 1, how well the sentence holds it.
-        score: How well it answers; more is better.
+        direct: Of what the question asks, the share that the sentence holds itself or by its title and heading.
+        score: How well it answers, with what stands around it; more is better.
         confidence: Of what the question asks, the share that sentence and passage hold.
     """
 
@@ -71,6 +74,7 @@ class _Sentence:
     text: str
     found: list[str]
     meets: dict[str, float]
+    direct: float = 0.0
     score: float = 0.0
     confidence: float = 0.0
 
@@ -82,27 +86,41 @@ def answer(request: AnswerRequest) -> str:
         The sentences and, in the question's language, a note that no language model wrote this; or ``[0]`` and a
         sentence when the passages do not cover the question.
     """
-    question = rewrite(request.question, request.history)
-    ranked = _ranked_sentences(question, request.passages)
+    ranked = _ranked_sentences(request)
     if not ranked or ranked[0].confidence < _LEAST_CONFIDENCE:
         return f"{ABSTENTION_MARKER} {abstention_sentence(request.language)}"
+    named = {stem(fold(word)) for word in (*names(request.question), *numbers(request.question))}
     lines: list[str] = []
     for sentence in ranked:
         line = _presentable(sentence.text)
-        if sentence.score < ranked[0].score * _NEARLY_AS_GOOD or len(lines) == _MOST_SENTENCES:
-            break
+        if lines and (_introduces(sentence) or not _adds(sentence, ranked[0], named)):
+            continue
         if line and not any(line in known for known in lines):
             lines.append(f"{line} [{sentence.passage.n}]")
+        if len(lines) == _MOST_SENTENCES:
+            break
     return f"{' '.join(lines)}\n\n{_NOTES.get(request.language, _NOTES['english'])}"
 
 
-def _ranked_sentences(question: str, passages: list[Passage]) -> list[_Sentence]:
+def _adds(sentence: _Sentence, best: _Sentence, named: set[str]) -> bool:
+    """Tell whether a sentence is nearly as good as the best one and speaks of the same names."""
+    return (
+        sentence.score >= best.score * _NEARLY_AS_GOOD
+        and sentence.direct >= best.direct * _NEARLY_AS_GOOD
+        and all(sentence.meets.get(word, 1.0) for word in named if best.meets.get(word))
+    )
+
+
+def _ranked_sentences(request: AnswerRequest) -> list[_Sentence]:
     """List the sentences of all passages, the best first."""
+    question = rewrite(request.question, request.history)
     asked = words(question)
     wanted = {stem(word) for word in asked if word not in STOP_WORDS} or {stem(word) for word in asked}
-    by_passage = [_sentences(passage, wanted) for passage in passages]
+    by_passage = [_sentences(passage, wanted) for passage in request.passages]
     everything = [sentence for sentences in by_passage for sentence in sentences]
     weights = rarity(wanted, [[stem(word) for word in sentence.found] for sentence in everything])
+    for word in wanted.difference(informative_stems(request.question)):
+        weights[word] *= _EARLIER_QUESTION_SHARE
     named = {stem(fold(word)) for word in (*names(question), *numbers(question))} & wanted
     for rank, sentences in enumerate(by_passage):
         _rate(sentences, weights, named, rank)
@@ -131,7 +149,7 @@ def _meets(found: list[str], wanted: set[str]) -> dict[str, float]:
 
 def _rate(sentences: list[_Sentence], weights: dict[str, float], named: set[str], rank: int) -> None:
     """Score the sentences of one passage, each with what stands around it."""
-    if not sentences:
+    if not sentences or not weights:
         return
     passage = sentences[0].passage
     title = _meets(words(f"{passage.title} {passage.heading or ''}"), set(weights))
@@ -150,9 +168,10 @@ def _rate(sentences: list[_Sentence], weights: dict[str, float], named: set[str]
             direct += max(here, earlier if share == _QUESTION_BEFORE else 0.0) * weight
             held += max(here, around) * weight
         covered = sum(whole[word] * weight for word, weight in weights.items())
-        direct, held, covered = direct / total, held / total, covered / total
-        sentence.confidence = (1 - _PASSAGE_SHARE) * direct + _PASSAGE_SHARE * covered - _UNKNOWN_NAMES_COST * unknown
-        sentence.score = held - _RANK_COST * rank - _LENGTH_COST * len(sentence.found)
+        sentence.direct = direct / total
+        sentence.confidence = (1 - _PASSAGE_SHARE) * sentence.direct + _PASSAGE_SHARE * covered / total
+        sentence.confidence -= _UNKNOWN_NAMES_COST * unknown
+        sentence.score = held / total - _RANK_COST * rank - _LENGTH_COST * len(sentence.found)
         sentence.score -= _ASKS_COST if _introduces(sentence) else 0.0
         before = sentence
 
@@ -170,4 +189,4 @@ def _presentable(sentence: str) -> str:
     text = _LEADING_MARKS.sub("", text, count=1).strip(" |").replace(" | ", ", ")
     if len(text) > _LONGEST_SENTENCE:
         text = text[: text.rfind(" ", 0, _LONGEST_SENTENCE)] + " …"
-    return text
+    return text if not text or text[-1] in _CLOSED else text + "."

@@ -11,8 +11,9 @@ from f.core.words import STOP_WORDS, WORD, fold, names, numbers, stem
 
 _REMEMBERED_TURNS = 12
 _MOST_ADDED_WORDS = 12
-_FEW_WORDS = 1
-_FEW_WORDS_WITH_PRONOUN = 4
+_FEW_WORDS = 2
+_FEW_INFORMATIVE_WORDS = 3
+_FEW_INFORMATIVE_WORDS_AFTER_AND = 6
 
 _OPENINGS = re.compile(
     r"\W*(?:and|but|also|or|what about|how about|what if|then|και|κι|αλλα|επισησ|η|μηπωσ και|τι γινεται με|"
@@ -20,7 +21,7 @@ _OPENINGS = re.compile(
 )
 _PRONOUNS = frozenset(
     """
-    it its he him his she her hers they them their theirs this that these those there then one ones same such
+    it its he him his she her hers they them their theirs this these those same
     αυτο αυτα αυτη αυτην αυτησ αυτοσ αυτον αυτου αυτοι αυτουσ αυτων αυτεσ εκεινο εκεινη εκεινοσ εκεινα εκει τοτε ιδιο
     ιδια ιδιοσ του τησ τουσ τον την το
     """.split()  # noqa: SIM905 - a list of quoted words could not be read
@@ -82,10 +83,13 @@ def _complete(question: str, earlier: str, answer: str) -> str:
 
 def _is_follow_up(question: str, pronoun: bool) -> bool:
     """Tell whether a question leans on what was said before."""
-    informative = len(set(_stems(word for word in WORD.findall(question) if fold(word) not in STOP_WORDS)))
-    if _OPENINGS.match(fold(question)) and informative <= 2 * _FEW_WORDS_WITH_PRONOUN:
-        return True
-    return informative <= (_FEW_WORDS_WITH_PRONOUN if pronoun else _FEW_WORDS)
+    found = [fold(word) for word in WORD.findall(question)]
+    informative = sum(1 for word in found if word not in STOP_WORDS)
+    if _OPENINGS.match(fold(question)):
+        return informative <= _FEW_INFORMATIVE_WORDS_AFTER_AND
+    if pronoun:
+        return informative <= _FEW_INFORMATIVE_WORDS
+    return not informative or len(found) <= _FEW_WORDS
 
 
 def _has_pronoun(question: str) -> bool:

@@ -67,6 +67,8 @@ def _check(keys: ProviderKeys, use: _Use) -> ProviderHealth:
         run_with_fallback([target], Deadline(CHECK_SECONDS), first_try_share=1.0, tries=1)
     except KnowledgeError as error:
         problem = str(error)
+    except Exception as error:  # noqa: BLE001 - a check tells what is wrong, whatever it is; texts may hold secrets
+        problem = f"The check itself failed: {type(error).__name__}."
     return {
         "role": role,
         "model": model.model,

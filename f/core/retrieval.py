@@ -4,9 +4,8 @@ Shared module. One statement (one round trip) does it all; the member's sight is
 and the statement names the tenant again. Everything that ranks is counted over what the caller may see: a word's
 rarity, the mean length, the totals. So not even the order of results tells of a document that is hidden.
 
-Words are ranked by BM25 (Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009; k1 = 1.2, b = 0.75), any
-word counting; vectors by cosine, compared within one model only; both are fused by reciprocal rank (Cormack, Clarke and
-Buettcher, SIGIR 2009; k = 60).
+Words are ranked by BM25 (``rank_by_words`` in sql/functions), any word counting; vectors by cosine, compared within
+one model only; both are fused by reciprocal rank (Cormack, Clarke and Buettcher, SIGIR 2009; k = 60).
 """
 
 from dataclasses import dataclass, field
@@ -38,38 +37,19 @@ WITH scope AS MATERIALIZED (
            greatest(sum(word_count)::float8 / greatest(sum(chunk_count), 1), 1) AS mean_length
     FROM scope
 ), asked AS MATERIALIZED (
-    -- The question's words, stemmed in each language that is searched.
-    SELECT spoken.language, unnest(tsvector_to_array(words_of(spoken.language, %(question)s))) AS lexeme
+    -- The question's words, stemmed in each language that is searched: what a snippet marks.
+    SELECT unnest(tsvector_to_array(words_of(spoken.language, %(question)s))) AS lexeme
     FROM (SELECT DISTINCT language FROM scope) AS spoken
 )
 """
 
 _LEGS = """
-, found AS MATERIALIZED (
-    SELECT scope.language, word.lexeme, word.chunk_id, word.document_id, word.frequency, word.chunk_length
-    FROM chunk_words AS word
-    JOIN scope ON scope.id = word.document_id
-    JOIN asked ON asked.language = scope.language AND asked.lexeme = word.lexeme
-    WHERE word.tenant_id = %(tenant)s AND word.lexeme = ANY (ARRAY(SELECT lexeme FROM asked))
-), rarity AS MATERIALIZED (
-    SELECT asked.lexeme, ln(1 + (size.chunks - count(found.lexeme) + 0.5) / (count(found.lexeme) + 0.5)) AS weight
-    FROM (SELECT DISTINCT lexeme FROM asked) AS asked CROSS JOIN size LEFT JOIN found USING (lexeme)
-    GROUP BY asked.lexeme, size.chunks
-), whole AS MATERIALIZED (
-    SELECT language, sum(weight) AS weight FROM asked JOIN rarity USING (lexeme) GROUP BY language
-), by_words AS (
-    SELECT chunk_id, document_id, covered,
-           row_number() OVER (ORDER BY score DESC, chunk_id) AS rank
-    FROM (SELECT found.chunk_id, found.document_id,
-                 sum(rarity.weight * found.frequency * 2.2
-                     / (found.frequency + 1.2 * (0.25 + 0.75 * found.chunk_length / size.mean_length))) AS score,
-                 sum(rarity.weight) / min(whole.weight) AS covered
-          FROM found JOIN rarity USING (lexeme) JOIN whole USING (language) CROSS JOIN size
-          GROUP BY found.chunk_id, found.document_id
-          ORDER BY score DESC, found.chunk_id
-          LIMIT %(leg)s) AS best
+, by_words AS (
+    SELECT ranked.*
+    FROM size, rank_by_words(%(tenant)s, %(question)s, ARRAY(SELECT id FROM scope), ARRAY(SELECT language FROM scope),
+                             size.chunks, size.mean_length, %(leg)s) AS ranked
 ), by_vectors AS (
-    SELECT chunk_id, document_id, similarity, row_number() OVER (ORDER BY similarity DESC, chunk_id) AS rank
+    SELECT chunk_id, document_id, similarity, row_number() OVER (ORDER BY similarity DESC, chunk_id) AS place
     FROM (SELECT c.id AS chunk_id, c.document_id, 1 - (c.embedding <=> %(vector)s::halfvec) AS similarity
           FROM document_chunks AS c
           WHERE c.tenant_id = %(tenant)s AND c.embedding_model = %(model)s AND %(vector)s IS NOT NULL
@@ -79,8 +59,8 @@ _LEGS = """
     WHERE similarity >= coalesce(%(minimum_similarity)s, -1)
 ), fused AS (
     SELECT chunk_id, document_id, coalesce(covered, 0) AS covered, coalesce(similarity, 0) AS similarity,
-           coalesce(1.0 / (%(rank_constant)s + by_words.rank), 0)
-           + coalesce(1.0 / (%(rank_constant)s + by_vectors.rank), 0) AS score
+           coalesce(1.0 / (%(rank_constant)s + by_words.place), 0)
+           + coalesce(1.0 / (%(rank_constant)s + by_vectors.place), 0) AS score
     FROM by_words FULL JOIN by_vectors USING (chunk_id, document_id)
 )
 """

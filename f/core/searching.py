@@ -5,6 +5,7 @@ alone are searched, or the order stays as it was fused, and ``notices`` says so.
 """
 
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from f.core.database import Database, Transaction
 from f.core.embedding import embed_texts
@@ -18,6 +19,37 @@ from f.core.usage import Operation, UsageEvent, record_usage
 
 RERANK_POOL = 50
 """The most hits that are reranked; what lies beyond keeps its fused order behind them."""
+
+
+class SearchHit(TypedDict):
+    """A document that was found, by its best passage: content[start:end] of the document."""
+
+    document_id: int
+    chunk_id: int
+    title: str
+    category: str | None
+    tags: list[str]
+    visibility: str
+    heading: str | None
+    page: int | None
+    start: int
+    end: int
+    snippet: str
+    relevance: float
+    source: str | None
+    source_url: str | None
+    expires_at: str | None
+    created_at: str
+
+
+class SearchData(TypedDict):
+    """A page of hits, best first; ``degraded`` when words alone were searched, or the order is not reranked."""
+
+    documents: list[SearchHit]
+    total: int
+    has_more: bool
+    degraded: bool
+    notice: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +110,16 @@ class Searcher:
         page = self._reranked(question, found, query) if reranked else _by_fusion(found, query)
         return RankedPage(page.hits[:limit], page.relevance[:limit], page.total)
 
+    def data(self, page: RankedPage, offset: int) -> SearchData:
+        """Give a page its public form."""
+        return SearchData(
+            documents=[_public(hit, relevance) for hit, relevance in zip(page.hits, page.relevance, strict=True)],
+            total=page.total,
+            has_more=offset + len(page.hits) < page.total,
+            degraded=bool(self.notices),
+            notice=" ".join(self.notices) or None,
+        )
+
     def query(self, question: str) -> Query:
         """Embed a question; without the provider it is searched by words alone."""
         model = self.settings.embed.model
@@ -135,3 +177,25 @@ def _by_fusion(found: Found, query: Query) -> RankedPage:
     """Keep the fused order; the relevance is the share of the best possible score."""
     best = best_possible(query)
     return RankedPage(found.hits, [min(hit.fused / best, 1.0) for hit in found.hits], found.total)
+
+
+def _public(hit: Hit, relevance: float) -> SearchHit:
+    """Give a hit its public form."""
+    return SearchHit(
+        document_id=hit.document_id,
+        chunk_id=hit.chunk_id,
+        title=hit.title,
+        category=hit.category,
+        tags=hit.tags,
+        visibility=hit.visibility,
+        heading=hit.heading,
+        page=hit.page,
+        start=hit.start,
+        end=hit.end,
+        snippet=hit.snippet,
+        relevance=round(relevance, 4),
+        source=hit.source,
+        source_url=hit.source_url,
+        expires_at=hit.expires_at.isoformat() if hit.expires_at else None,
+        created_at=hit.created_at.isoformat(),
+    )

@@ -5,17 +5,21 @@ was repeated, killed, or a flow logs what a step has logged. Money is in whole m
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypedDict, get_args
 
+from f.core.arguments import MAXIMUM_NAME, choice, integer, required_text
 from f.core.database import Transaction
-from f.core.errors import InvalidArgument
+from f.core.errors import InvalidArgument, TooLarge
 from f.core.settings import AiSettings, ModelSettings
 
 Operation = Literal["embed", "rerank", "rewrite", "chat"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+MAXIMUM_EVENTS = 10_000
+MAXIMUM_COUNT = 1_000_000_000
+_COUNTS = ("input_tokens", "output_tokens", "searches")
 
 _RECORD = """
 INSERT INTO api_usage (tenant_id, member_id, document_id, session_id, event_id, operation, model, input_tokens,
@@ -127,3 +131,39 @@ def record_usage(
         "costs": costs,
     }
     return Recorded(len(transaction.rows(_RECORD, parameters)), sum(costs))
+
+
+def checked_events(single: Mapping[str, object], several: object) -> list[UsageEvent]:
+    """Check what a caller wants counted: one call, several, or both.
+
+    Args:
+        single: The six fields of a call; without an event_id there is none.
+        several: A list of such objects, or None.
+
+    Raises:
+        InvalidArgument: When there is neither, or a field is malformed.
+        TooLarge: When there are too many.
+    """
+    if several is not None and not isinstance(several, list):
+        raise InvalidArgument("events must be a list of objects.")
+    given: list[object] = [] if several is None else list(several)
+    if len(given) > MAXIMUM_EVENTS:
+        raise TooLarge(f"events has {len(given):,} entries; at most {MAXIMUM_EVENTS:,} are allowed.")
+    if single["event_id"] not in (None, ""):
+        given.append(single)
+    elif several is None:
+        raise InvalidArgument("event_id is missing.")
+    return [_checked_event(event) for event in given]
+
+
+def _checked_event(event: object) -> UsageEvent:
+    """Check one call."""
+    if not isinstance(event, dict):
+        raise InvalidArgument("Each of events must be an object.")
+    counts = [integer(name, event.get(name) or 0, 0, MAXIMUM_COUNT) for name in _COUNTS]
+    return UsageEvent(
+        required_text("event_id", event.get("event_id"), MAXIMUM_NAME),
+        choice("operation", event.get("operation"), OPERATIONS),
+        required_text("model", event.get("model"), MAXIMUM_NAME),
+        *counts,
+    )

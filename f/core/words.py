@@ -9,6 +9,8 @@ import re
 from functools import lru_cache
 from unicodedata import combining, normalize
 
+import f.core.errors  # noqa: F401 -- refuses to run as a script
+
 WORD = re.compile(r"\d+(?:[.,:/]\d+)+|\w[\w\u0300-\u036f\u0900-\u0dff]*")
 """A number with its separators, or a run of letters, digits and combining marks."""
 
@@ -38,7 +40,8 @@ _GREEK_ENDINGS = tuple(
         """
         ησουν ομασταν οσασταν ονταν ουμε ουνε ατων ματα ματοσ ματων εισ ουν ουσ ων ησ οσ ασ εσ ου οι αι ει α η ο ι υ ω
         ον αν εν ιν ηκαν ηκε ηθηκε ηθηκαν ηθει ησε ησαν ησει ησουν εται ονται οταν ιεται ουνται ουσαν ουσε αμε ατε ετε
-        ειτε αει ισ ιστηκε ιστει εωσ εων ιου ιων ια ιο ιεσ ιοι ιουσ ιοσ ικη ικο ικοσ ικησ ικου ικων ικα ικοι ικεσ
+        ειτε αει ισ ιστηκε ιστει εωσ εων ιου ιων ια ιασ ιο ιον ιεσ ιοι ιουσ ιοσ εια ειασ ειεσ ειο ειου ειων
+        ειοσ ικη ικο ικοσ ικησ ικου ικων ικα ικοι ικεσ
         """.split(),  # noqa: SIM905 - as above
         key=len,
         reverse=True,

@@ -4,6 +4,7 @@ Script: the last step of the flow clean_up. It reads and writes nothing.
 """
 
 from f.core.job import script
+from f.core.maintenance import only_counts
 
 
 @script()
@@ -22,9 +23,4 @@ def main(
         indexes: What maintain_vector_indexes counted.
     """
     parts = {"documents": documents, "sessions": sessions, "requeued": requeued, "indexes": indexes}
-    return {name: _counts(part) for name, part in parts.items()}
-
-
-def _counts(part: object) -> dict[str, int]:
-    """Keep what is a count."""
-    return {str(key): value for key, value in part.items() if isinstance(value, int)} if isinstance(part, dict) else {}
+    return {name: only_counts(part) for name, part in parts.items()}

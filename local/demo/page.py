@@ -63,10 +63,53 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
         print("  ".join(placed).rstrip())
 
 
-def type_out(text: str) -> None:
-    """Print a piece of a text that is still arriving."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
+class Typewriter:
+    """Prints a text that arrives in pieces, breaking lines between words."""
+
+    def __init__(self, label: str) -> None:
+        """Take the label that stands before the text."""
+        self._prefix = f"{label:<3}"
+        self._column = 0
+        self._word = ""
+
+    def write(self, piece: str) -> None:
+        """Print a piece; a word is held back until it is complete."""
+        for character in piece:
+            if not character.isspace():
+                self._word += character
+                continue
+            self._print_word()
+            if character == "\n":
+                self._put("\n")
+                self._column = 0
+        sys.stdout.flush()
+
+    def finish(self) -> None:
+        """Print what is left, and end the line."""
+        self._print_word()
+        print()
+
+    def _print_word(self) -> None:
+        """Print the word that is complete now."""
+        if not self._word:
+            return
+        if self._column and self._column + 1 + _columns(self._word) > WIDTH:
+            self._put("\n")
+            self._column = 0
+        if not self._column:
+            self._put(self._prefix)
+            self._prefix = "   "
+            self._column = 3
+        else:
+            self._put(" ")
+            self._column += 1
+        self._put(self._word)
+        self._column += _columns(self._word)
+        self._word = ""
+
+    def _put(self, text: str) -> None:
+        """Print without ending the line."""
+        sys.stdout.write(text)
 
 
 def _placed(text: str, width: int, *, right: bool = False) -> str:

@@ -31,37 +31,46 @@ def tell(client: Client, world: World) -> None:
     page.heading("Answers with citations")
     page.scene(str(maria))
     first = story.ask(maria, "What is the excess for water damage in our home insurance?", ["250 euro"])
-    page.scene(str(maria), "A follow-up in the same session:")
-    story.ask(maria, "And for an earthquake?", ["3,360 euro"], session_id=first["session_id"])
-    page.scene(str(eleni), "In Greek:")
-    story.ask(eleni, "Πόσο κοστίζει η πενθήμερη εκδρομή;", ["345 ευρώ"])
-    page.scene(str(leila), "Streamed, the answer appears as it is written. The handbook has 29 pages:")
-    story.ask_streamed(
-        leila, "For how many days of illness is a parent's note enough in the Middle School?", ["three school days"]
-    )
+    page.scene(str(maria), "A follow-up question in the same session:")
+    story.chat(maria, "And for an earthquake?", ["3,360 euro"], first["session_id"])
+    page.scene(str(eleni), "A question in Greek, answered in Greek:")
+    story.chat(eleni, "Πόσο κοστίζει η πενθήμερη εκδρομή;", ["345 ευρώ"])
+    page.scene(str(leila), "Streamed: the answer appears as it is written. The handbook has 29 pages.")
+    story.stream(leila, "For how many days of illness is a parent's note enough in the Middle School?", ["three"])
 
     page.heading("Who may not see it does not get it")
     salary = "What is Maria's gross monthly salary?"
+    statement = world.ids(THESSALONIKI, "salary-maria.md")
     page.scene(str(maria), "An adult asks for something that is for adults only:")
     story.ask(maria, salary, ["2,729.60"])
-    page.scene(str(eleni), "A teen asks the same:")
+    story.search(maria, "gross monthly salary", statement)
+    page.scene(str(eleni), "A teen asks the same, and names the document by its id:")
     story.ask_in_vain(eleni, salary, ["2,729.60", "2,180"])
-    story.search_in_vain(eleni, "gross monthly salary", world.ids(THESSALONIKI, "salary-maria.md"))
+    story.search_in_vain(eleni, "gross monthly salary", statement)
     will = "Who is the executor of the will?"
     page.scene(str(nikos), "An admin asks for something that is for admins only:")
     story.ask(nikos, will, ["Anastasia"])
     page.scene(str(maria), "An adult asks the same:")
     story.ask_in_vain(maria, will, ["Anastasia"])
+    session = "What does one session with Ioanna cost?"
+    page.scene(str(maria), "She asks for something in a private note of hers:")
+    story.chat(maria, session, ["55 euro"])
+    page.scene(str(nikos), "Her husband asks the same. He is an admin, but this family keeps private what is private:")
+    story.ask_in_vain(nikos, session, ["55 euro"])
 
     page.heading("Two families with the same names")
-    number = "What is the policy number of our home insurance?"
-    page.scene(str(maria))
-    story.ask(maria, number, ["TM-HOME-4471-0926"])
-    page.scene(str(voula))
-    story.ask(voula, number, ["BB-HC-208817"])
-    page.scene(str(voula), "She asks for what only the other family's documents hold, and names them by their ids:")
-    story.ask_in_vain(voula, "What is the booking code of the ferry to Thassos?", ["FKL-88213"])
-    story.search_in_vain(voula, "ferry to Thassos booking code", world.ids(THESSALONIKI))
+    appointment = "When is the next appointment of Nikos?"
+    page.scene(str(nikos))
+    story.ask(nikos, appointment, ["15 April 2027"])
+    page.scene(str(voula), "The same question in the other family:")
+    story.ask(voula, appointment, ["16 February 2027"])
+    ferry = "What does the ferry to Thassos cost?"
+    page.scene(str(eleni))
+    story.ask(eleni, ferry, ["47.60 euro"])
+    story.search(eleni, "ferry to Thassos", world.ids(THESSALONIKI))
+    page.scene(str(voula), "The other family asks for it, and names all the first family's documents by their ids:")
+    story.ask_in_vain(voula, ferry, ["47.60", "FKL-88213"])
+    story.search_in_vain(voula, "ferry to Thassos", world.ids(THESSALONIKI))
 
     page.heading("What the documents do not say")
     page.scene(str(maria))
@@ -76,37 +85,47 @@ class _Story:
         self._client = client
         self._world = world
 
-    def ask(self, person: Person, question: str, expected: Sequence[str], session_id: str | None = None) -> Data:
-        """Ask through the flow, or in a session through the script, and print the answer with its citations."""
+    def ask(self, person: Person, question: str, expected: Sequence[str]) -> Data:
+        """Ask through the flow: it searches and answers from what was found."""
         page.labelled("Q", question)
-        if session_id is None:
-            answered = self._client.flow("f/chatbot/answer_question", question=question, **person.identity)
-        else:
-            answered = self._client.script(
-                "f/chatbot/chat", question=question, session_id=session_id, **person.identity
-            )
-            if answered["session_id"] != session_id:
-                raise DemoFailed("A follow-up question began a new session.")
+        answered = self._client.flow("f/chatbot/answer_question", question=question, **person.identity)
         page.labelled("A", answered["answer"])
         self._finish(person, question, expected, answered)
         return answered
 
-    def ask_streamed(self, person: Person, question: str, expected: Sequence[str]) -> None:
-        """Ask with ``stream`` and print the answer as it arrives, then its citations."""
+    def chat(self, person: Person, question: str, expected: Sequence[str], session_id: str | None = None) -> None:
+        """Ask the script, which searches by itself and goes on with a session if there is one."""
+        page.labelled("Q", question)
+        answered = self._client.script("f/chatbot/chat", question=question, session_id=session_id, **person.identity)
+        page.labelled("A", answered["answer"])
+        self._finish(person, question, expected, answered)
+        if session_id not in (None, answered["session_id"]):
+            raise DemoFailed("A follow-up question began a new session.")
+
+    def stream(self, person: Person, question: str, expected: Sequence[str]) -> None:
+        """Ask with ``stream`` and print what arrives, as it arrives, then the citations."""
         page.labelled("Q", question)
         written = ""
-        answered: Data | None = None
-        page.type_out("A  ")
+        answered: Data = {}
+        typewriter = page.Typewriter("A")
         for event in self._client.stream("f/chatbot/chat", question=question, stream=True, **person.identity):
-            if event["type"] == "answer":
+            if event["type"] == "search":
+                titles = dict.fromkeys(str(document["title"]) for document in event["documents"])
+                page.labelled("..", f"passages found in: {', '.join(titles)}")
+            elif event["type"] == "answer":
                 written += event["text"]
-                page.type_out(event["text"])
+                typewriter.write(event["text"])
             elif event["type"] == "complete":
-                answered = event["data"]
-        page.type_out("\n")
-        if answered is None or written.strip() != answered["answer"].strip():
+                answered = event
+        typewriter.finish()
+        if written.strip() != str(answered.get("answer")).strip():
             raise DemoFailed("What was streamed is not the answer.")
         self._finish(person, question, expected, answered)
+
+    def search(self, person: Person, query: str, document_ids: list[int]) -> None:
+        """Search in documents that the person may see, and check that something is found."""
+        if not self._total(person, query, document_ids):
+            raise DemoFailed(f"{person} did not find a document that they may see.")
 
     def ask_in_vain(self, person: Person, question: str, secrets: Sequence[str]) -> None:
         """Ask, print, and check that there is no answer in it and none of the secrets."""
@@ -122,11 +141,17 @@ class _Story:
 
     def search_in_vain(self, person: Person, query: str, document_ids: list[int]) -> None:
         """Search in documents that the person may not see, named by their ids, and check that nothing is found."""
+        if self._total(person, query, document_ids):
+            raise DemoFailed(f"{person} found something that they may not see.")
+
+    def _total(self, person: Person, query: str, document_ids: list[int]) -> int:
+        """Search, print how much was found, and return it."""
         found = self._client.script("f/chatbot/search", query=query, document_ids=document_ids, **person.identity)
         named = f"{len(document_ids)} document ids" if len(document_ids) > 1 else f"document id {document_ids[0]}"
         print(f'   search "{query}" with {named}: total {found["total"]}')
-        if not document_ids or found["total"] or found["documents"]:
-            raise DemoFailed(f"{person} found something that they may not see.")
+        if found["total"] != len(found["documents"]) and not found["has_more"]:
+            raise DemoFailed("A search tells of more than it shows.")
+        return int(found["total"])
 
     def _finish(self, person: Person, question: str, expected: Sequence[str], answered: Data) -> None:
         """Print the citations of an answer and check it."""

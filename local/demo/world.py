@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
+from local.demo import page
 from local.demo.client import Client, DemoFailed
 from local.samples import SampleDocument, SampleMember, Samples, SampleTenant
 
@@ -80,14 +81,19 @@ def populate(client: Client, samples: Samples) -> World:
     people = {(person.tenant.slug, person.name): person for person in joined}
     for tenant in samples.tenants:
         names = [f"{member.name} ({member.member_type})" for member in tenant.members]
-        print(f"  {tenant.name}: {', '.join(names)}")
+        page.paragraph(f"{tenant.name}: {', '.join(names)}", "  ")
     return World(people, _bring_in(client, samples, people))
 
 
 def _create(client: Client, tenant: SampleTenant) -> str:
     """Make a tenant."""
     made = client.script(
-        "f/operations/create_tenant", name=tenant.name, slug=tenant.slug, kind=tenant.kind, language=tenant.language
+        "f/operations/create_tenant",
+        name=tenant.name,
+        slug=tenant.slug,
+        kind=tenant.kind,
+        language=tenant.language,
+        admins_see_private=tenant.admins_see_private,
     )
     return str(made["tenant_id"])
 

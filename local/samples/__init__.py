@@ -34,12 +34,17 @@ class SampleMember:
 
 @dataclass(frozen=True, slots=True)
 class SampleTenant:
-    """A family or a school; the first member is an admin."""
+    """A family or a school; the first member is an admin.
+
+    Attributes:
+        admins_see_private: Whether its admins see the private documents of others.
+    """
 
     slug: str
     name: str
     kind: str
     language: str
+    admins_see_private: bool
     members: tuple[SampleMember, ...]
 
 
@@ -122,6 +127,7 @@ def _tenant(entry: Mapping[str, object]) -> SampleTenant:
         name=str(entry["name"]),
         kind=_one_of(entry["kind"], KINDS),
         language=str(entry["language"]),
+        admins_see_private=entry["admins_see_private"] is True,
         members=members,
     )
 

@@ -166,7 +166,9 @@ class InstanceRoutes:
         left_out = {kind for kind in _KINDS_IN_ARCHIVE if is_set(request.query_params, f"skip_{kind}")}
         if not is_set(request.query_params, "include_schedules"):
             left_out.add("schedules")
-        return Response(archive_of(self.workspace, frozenset(left_out)), media_type="application/x-tar")
+        zipped = request.query_params.get("archive_type", "tar") == "zip"
+        kind = "application/zip" if zipped else "application/x-tar"
+        return Response(archive_of(self.workspace, frozenset(left_out), zipped=zipped), media_type=kind)
 
 
 def build_app(engine: Engine, tokens: Tokens, *, wait_seconds: float, stream_seconds: float) -> Starlette:

@@ -7,6 +7,7 @@ YAML.
 import io
 import json
 import tarfile
+import zipfile
 from typing import Any
 
 from local.server.workspace import Item, Workspace
@@ -28,16 +29,23 @@ _NOT_IN_FILES = frozenset(
 )
 
 
-def archive_of(workspace: Workspace, left_out: frozenset[str]) -> bytes:
-    """Make the archive, an uncompressed tar.
+def archive_of(workspace: Workspace, left_out: frozenset[str], *, zipped: bool) -> bytes:
+    """Make the archive.
 
     Args:
         workspace: The workspace.
         left_out: What is not wanted: ``variables``, ``resources``, ``schedules``, ``secrets``, ``resource_types``.
+        zipped: A zip file; otherwise an uncompressed tar.
     """
+    files = sorted(_files(workspace, left_out).items())
     buffer = io.BytesIO()
+    if zipped:
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, text in files:
+                archive.writestr(name, text)
+        return buffer.getvalue()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, text in sorted(_files(workspace, left_out).items()):
+        for name, text in files:
             data = text.encode()
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
@@ -51,8 +59,6 @@ def _files(workspace: Workspace, left_out: frozenset[str]) -> dict[str, str]:
     for path, script in workspace.scripts.items():
         files[f"{path}.py"] = script.content
         files[f"{path}.script.json"] = _json(_script_metadata(script.details))
-        if script.details.get("lock"):
-            files[f"{path}.lock"] = script.details["lock"]
     variables = workspace.variables
     if "secrets" in left_out:
         variables = {path: one for path, one in variables.items() if not one.get("is_secret")}
@@ -73,7 +79,7 @@ def _files(workspace: Workspace, left_out: frozenset[str]) -> dict[str, str]:
 def _script_metadata(details: Item) -> Item:
     known = {"summary": "", "description": "", "kind": "script", "schema": None}
     metadata = {**known, **{key: value for key, value in details.items() if key != "language"}}
-    metadata["lock"] = [] if not metadata.get("lock") else metadata["lock"].split("\n")
+    metadata["lock"] = metadata.get("lock") or ""
     return _without_server_keys(metadata)
 
 

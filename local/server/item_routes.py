@@ -15,7 +15,7 @@ from local.server.access import Tokens
 from local.server.errors import BadRequest, NotFound
 from local.server.references import resolve_resource, variable_value
 from local.server.requests import is_set, object_body, whole_number
-from local.server.workspace import USER_NAME, Item, Workspace, checked_path, now
+from local.server.workspace import USER_NAME, Item, Workspace, as_stored, checked_path, now
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -200,7 +200,7 @@ class ItemRoutes:
         async def handler(request: Request) -> Response:
             path = self._allowed(request, _domain(kind), "write")
             item = self._found(kind, path)
-            body = await object_body(request)
+            body = as_stored(await object_body(request))
             changed = {**item, **body, "edited_at": now()}
             key = _key(kind)
             target = checked_path(changed) if key == "path" else str(changed[key])
@@ -264,7 +264,7 @@ class ItemRoutes:
         self.tokens.check(request, f"{_domain(kind)}:write:{name}")
         if name in self._items(kind) and not replaces:
             raise BadRequest(f"{kind} {name} already exists")
-        self._items(kind)[name] = {**body, "edited_at": now()}
+        self._items(kind)[name] = {**as_stored(body), "edited_at": now()}
         return PlainTextResponse(f"{kind} {name} created", 201)
 
     def _allowed(self, request: Request, domain: str, action: str) -> str:

@@ -18,6 +18,8 @@ from typing import Any
 
 # What the wrapper does not take for a stream although one can iterate over it.
 _WHOLE_RESULTS = (str, dict, list, bytes, tuple, set, frozenset, range, memoryview, bytearray)
+# Where scripts can be; a preview without a path is in the last.
+_SCRIPT_FOLDERS = ("f", "u", "tmp")
 _DATE_FORMATS = ("%d-%m-%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d")
 
 
@@ -43,8 +45,8 @@ class ScriptFinder:
         self.folders = folders
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
-        """Find a module below ``f`` or ``u``; leave every other name to Python."""
-        if name.partition(".")[0] not in {"f", "u"}:
+        """Find a module of the workspace; leave every other name to Python."""
+        if name.partition(".")[0] not in _SCRIPT_FOLDERS:
             return None
         relative = name.replace(".", "/") + ".py"
         for folder in self.folders:

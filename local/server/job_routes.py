@@ -90,7 +90,7 @@ class JobRoutes:
         """Start a job and answer with the stream of its updates."""
         self.tokens.check(request, "jobs:read")
         job = await self._started(request)
-        return stream_updates(self.engine.store, job.id, request.query_params, self.stream_seconds)
+        return stream_updates(self.engine.store, job.id, request.query_params, self.stream_seconds, only_result=True)
 
     async def run_preview(self, request: Request) -> Response:
         """Run a source that came with the request and answer with the job's id."""

@@ -9,6 +9,9 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
+from dataclasses import dataclass
+from typing import IO
 
 # Reads "+ <group>" and "- <group>" lines; at the end of its input it kills the groups that are still in the list.
 _REAPER = """
@@ -21,6 +24,24 @@ while read -r sign group; do
 done
 for group in $groups; do kill -KILL "-$group" 2>/dev/null; done
 """
+_READ_LIMIT_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class JobProcess:
+    """A running program.
+
+    Attributes:
+        pid: Of the process, and of its group.
+        stdout: What it prints.
+        stderr: What it complains.
+        ended: Its status once it has ended; what it has started may still hold the pipes open then.
+    """
+
+    pid: int
+    stdout: asyncio.StreamReader
+    stderr: asyncio.StreamReader
+    ended: "asyncio.Future[int]"
 
 
 class ProcessGroups:
@@ -33,25 +54,29 @@ class ProcessGroups:
         )
         self._running: set[int] = set()
 
-    async def start(
-        self, command: list[str], environment: dict[str, str], directory: str
-    ) -> asyncio.subprocess.Process:
+    async def start(self, command: list[str], environment: dict[str, str], directory: str) -> JobProcess:
         """Start a program with pipes for its output and nothing on its input."""
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=environment,
             cwd=directory,
             start_new_session=True,
-            limit=2**20,
         )
         self._running.add(process.pid)
         self._tell("+", process.pid)
-        return process
+        assert process.stdout is not None
+        assert process.stderr is not None
+        # asyncio's own subprocesses count as running until everybody has closed the pipes; a job is done when its
+        # process is.
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[int] = loop.create_future()
+        threading.Thread(target=_await_end, args=(process, loop, ended), daemon=True).start()
+        return JobProcess(process.pid, await _reader(process.stdout), await _reader(process.stderr), ended)
 
-    def end(self, process: asyncio.subprocess.Process) -> None:
+    def end(self, process: JobProcess) -> None:
         """Kill what is left of a process's group; a group that is gone is no error."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -71,3 +96,22 @@ class ProcessGroups:
             with contextlib.suppress(OSError):
                 self._reaper.stdin.write(f"{sign} {group}\n".encode())
                 self._reaper.stdin.flush()
+
+
+async def _reader(pipe: IO[bytes]) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader(limit=_READ_LIMIT_BYTES)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    return reader
+
+
+def _await_end(
+    process: "subprocess.Popen[bytes]", loop: asyncio.AbstractEventLoop, ended: "asyncio.Future[int]"
+) -> None:
+    status = process.wait()
+
+    def tell() -> None:
+        if not ended.done():
+            ended.set_result(status)
+
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(tell)

@@ -44,7 +44,8 @@ class LocalServer:
         delay_factor: Multiplies the pauses of flows; 0 lets tests not wait for them.
         wait_seconds: So long may a caller of ``run_wait_result`` wait.
         stream_seconds: After so long a stream of updates is closed.
-        bytecode: Where jobs keep compiled modules; without it, in a directory that goes with the server.
+        directory: For what the server leaves while it runs, emptied at the start; without it, a temporary one.
+        bytecode: Where jobs keep compiled modules, so that the next start is faster; without it, in ``directory``.
         extra_environment: Added to every job's environment.
     """
 
@@ -56,13 +57,14 @@ class LocalServer:
     delay_factor: float = 1.0
     wait_seconds: float = WAIT_SECONDS
     stream_seconds: float = STREAM_SECONDS
+    directory: Path | None = None
     bytecode: Path | None = None
     extra_environment: dict[str, str] = field(default_factory=dict)
     base_url: str = ""
     workspace: Workspace = field(init=False)
     _uvicorn: uvicorn.Server | None = field(default=None, init=False)
     _thread: threading.Thread | None = field(default=None, init=False)
-    _directory: Path | None = field(default=None, init=False)
+    _own_directory: Path | None = field(default=None, init=False)
     _engine: Engine | None = field(default=None, init=False)
 
     def __enter__(self) -> "LocalServer":
@@ -82,8 +84,8 @@ class LocalServer:
         listener = listen(self.port)
         self.port = listener.getsockname()[1]
         self.base_url = f"http://127.0.0.1:{self.port}"
-        self._directory = Path(tempfile.mkdtemp(prefix="stand-in-"))
-        self.workspace = Workspace(self.workspace_name, self._directory / "pushed", self.root)
+        directory = self._empty_directory()
+        self.workspace = Workspace(self.workspace_name, directory / "pushed", self.root)
         store = JobStore()
         processes = ProcessGroups()
         worker = Worker(
@@ -92,7 +94,8 @@ class LocalServer:
             slots=asyncio.Semaphore(self.slots),
             processes=processes,
             base_url=self.base_url,
-            bytecode=self.bytecode or self._directory / "bytecode",
+            jobs_directory=directory / "jobs",
+            bytecode=self.bytecode or directory / "bytecode",
             extra_environment=self.extra_environment,
         )
         self._engine = engine = Engine(self.workspace, store, worker, Transforms(), self.delay_factor)
@@ -117,6 +120,20 @@ class LocalServer:
             self._uvicorn.should_exit = True
             self._thread.join(_STOP_SECONDS)
             self._uvicorn = self._thread = None
-        if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
-            self._directory = None
+        if self._own_directory is not None:
+            shutil.rmtree(self._own_directory, ignore_errors=True)
+            self._own_directory = None
+
+    def is_running(self) -> bool:
+        """Tell whether the server answers requests."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def _empty_directory(self) -> Path:
+        if self.directory is None:
+            directory = Path(tempfile.mkdtemp(prefix="stand-in-"))
+        else:
+            directory = self.directory.absolute()
+            shutil.rmtree(directory, ignore_errors=True)
+        (directory / "jobs").mkdir(parents=True)
+        self._own_directory = directory
+        return directory

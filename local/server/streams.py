@@ -29,7 +29,7 @@ def update_of(job: Job, log_offset: int, stream_offset: int, *, only_result: boo
         only_result: Leave the log out, and give the result when there is one.
     """
     stream = job.visible_stream
-    update: dict[str, Any] = {"running": job.started_at is not None, "completed": job.is_completed}
+    update: dict[str, Any] = {"completed": True} if job.is_completed else {"running": job.started_at is not None}
     if len(stream) > stream_offset:
         update |= {"new_result_stream": stream[stream_offset:], "stream_offset": len(stream)}
     if job.progress is not None:
@@ -47,7 +47,9 @@ def update_of(job: Job, log_offset: int, stream_offset: int, *, only_result: boo
     return update
 
 
-def stream_updates(store: JobStore, job_id: str, query: Mapping[str, str], stream_seconds: float) -> StreamingResponse:
+def stream_updates(
+    store: JobStore, job_id: str, query: Mapping[str, str], stream_seconds: float, *, only_result: bool = False
+) -> StreamingResponse:
     """Send a job's updates until it is completed or the time is over.
 
     Args:
@@ -55,8 +57,9 @@ def stream_updates(store: JobStore, job_id: str, query: Mapping[str, str], strea
         job_id: Its id; an unknown one gives one event, ``notfound``.
         query: ``only_result``, ``log_offset``, ``stream_offset``, ``no_logs``.
         stream_seconds: After so long an event ``timeout`` ends the stream.
+        only_result: Leave the log out whatever the query says.
     """
-    only_result = is_set(query, "only_result") or is_set(query, "no_logs")
+    only_result = only_result or is_set(query, "only_result") or is_set(query, "no_logs")
     offsets = whole_number(query, "log_offset", 0), whole_number(query, "stream_offset", 0)
     events = _events(store.find(job_id), *offsets, only_result=only_result, stream_seconds=stream_seconds)
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
@@ -80,7 +83,7 @@ async def _events(
             log_offset = update.get("log_offset", log_offset)
             stream_offset = update.get("stream_offset", stream_offset)
             last = {name: value for name, value in update.items() if name not in _NEWS}
-        if update["completed"]:
+        if "completed" in update:
             return
         left = ends_at - monotonic()
         if left <= 0:

@@ -18,7 +18,7 @@ from typing import Any
 
 from local.server.errors import ApiError
 from local.server.jobs import Job, JobStore, canceled_result, error_result
-from local.server.processes import ProcessGroups
+from local.server.processes import JobProcess, ProcessGroups
 from local.server.references import resolve_arguments
 from local.server.signatures import signature_of
 from local.server.workspace import USER_EMAIL, USER_NAME, Workspace
@@ -52,6 +52,7 @@ class Worker:
     Attributes:
         slots: So many scripts run at once; more wait in the queue.
         base_url: Where jobs reach the server.
+        jobs_directory: Where each job has a directory while it runs.
         bytecode: Where jobs keep their compiled modules, so that the next one starts faster.
         extra_environment: Added to every job's environment.
     """
@@ -61,6 +62,7 @@ class Worker:
     slots: asyncio.Semaphore
     processes: ProcessGroups
     base_url: str
+    jobs_directory: Path
     bytecode: Path
     extra_environment: dict[str, str]
 
@@ -73,7 +75,7 @@ class Worker:
                 return Outcome(success=False, result=canceled_result(job))
             job.started_at = datetime.now(UTC)
             job.notify()
-            directory = tempfile.mkdtemp(prefix="job-")
+            directory = tempfile.mkdtemp(dir=self.jobs_directory)
             try:
                 return await self._run_in(directory, job)
             finally:
@@ -120,7 +122,7 @@ class Worker:
             problem = await self._wait(process, job)
         finally:
             self.processes.end(process)
-        return problem or _outcome(job, Path(directory, "result.json"), process.returncode)
+        return problem or _outcome(job, Path(directory, "result.json"), process.ended.result())
 
     def _handed_over(self, directory: str, job: Job, args: dict[str, Any]) -> dict[str, Any]:
         override = job.args.get("_ENTRYPOINT_OVERRIDE")
@@ -156,27 +158,25 @@ class Worker:
             **self.extra_environment,
         }
 
-    async def _wait(self, process: asyncio.subprocess.Process, job: Job) -> Outcome | None:
+    async def _wait(self, process: JobProcess, job: Job) -> Outcome | None:
         """Read the output until the process ends; an outcome here means that it was made to end."""
-        assert process.stdout is not None
-        assert process.stderr is not None
         finished = asyncio.gather(
             _read_output(process.stdout, job, may_stream=True),
             _read_output(process.stderr, job, may_stream=False),
         )
-        ended = asyncio.ensure_future(process.wait())
         canceled = asyncio.ensure_future(job.cancelling.wait())
         timeout_seconds = job.timeout_seconds or DEFAULT_TIMEOUT_SECONDS
         try:
-            await asyncio.wait({ended, canceled}, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
-            in_time = ended.done()
+            ends: set[asyncio.Future[Any]] = {process.ended, canceled}
+            await asyncio.wait(ends, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+            in_time = process.ended.done()
             # Children that hold the pipes open are ended here, so that the output ends too.
             self.processes.end(process)
-            await ended
+            await process.ended
             await finished
         finally:
-            for task in (finished, ended, canceled):
-                task.cancel()
+            finished.cancel()
+            canceled.cancel()
         if job.is_canceled:
             return Outcome(success=False, result=canceled_result(job))
         if not in_time:
@@ -217,7 +217,7 @@ async def _sleep_unless_canceled(job: Job, seconds: float) -> None:
         return
 
 
-def _outcome(job: Job, file: Path, status: int | None) -> Outcome:
+def _outcome(job: Job, file: Path, status: int) -> Outcome:
     """Read the result that the process left, or say how it ended without one."""
     text = file.read_text(encoding="utf-8") if file.exists() else ""
     if status == 0 and text:
@@ -225,7 +225,7 @@ def _outcome(job: Job, file: Path, status: int | None) -> Outcome:
     if status == 1 and text:
         return Outcome(success=False, result=f'{{"error":{text}}}')
     tail = "\n".join(job.logs.splitlines()[-_LOG_TAIL_LINES:])
-    if status is not None and status < 0:
+    if status < 0:
         message = f"execution error:\nprocess terminated by signal: {-status}, last log lines:\n{tail}"
     else:
         message = f"ExitCode: {status}, last log lines:\n{tail}"

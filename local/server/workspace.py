@@ -11,8 +11,10 @@ other items are read when the server starts.
 
 import hashlib
 import json
+import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +29,10 @@ Item = dict[str, Any]
 
 _PATH = re.compile(r"[fug]/[\w\-.]+(/[\w\-. ]+)+")
 _FLOW_FOLDER = ".flow"
+# What a request says about itself and not about the item.
+_OF_THE_REQUEST = frozenset(
+    {"parent_hash", "auto_parent", "skip_draft_deletion", "deployment_message", "draft_only", "preserve_on_behalf_of"}
+)
 USER_NAME = "admin"
 USER_EMAIL = "admin@windmill.local"
 
@@ -119,6 +125,7 @@ class Workspace:
     schedules: dict[str, Item] = field(default_factory=dict)
     folders: dict[str, Item] = field(default_factory=dict)
     resource_types: dict[str, Item] = field(default_factory=dict)
+    _last_push: int = 0
 
     def __post_init__(self) -> None:
         """Empty the directory of pushed sources and read the folder.
@@ -172,7 +179,10 @@ class Workspace:
         file = self.pushed_sources / f"{path}.py"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content, encoding="utf-8")
-        details = {key: value for key, value in item.items() if key not in {"path", "content", "parent_hash"}}
+        # Compiled modules are kept by the second of the source's time: two pushes in one second must differ.
+        self._last_push = max(self._last_push + 1, int(time.time()))
+        os.utime(file, (self._last_push, self._last_push))
+        details = {key: value for key, value in as_stored(item).items() if key not in {"path", "content"}}
         self.scripts[path] = Script(path, file, details, now())
         return self.scripts[path]
 
@@ -241,6 +251,11 @@ def checked_path(item: Item) -> str:
     if not isinstance(path, str) or not _PATH.fullmatch(path) or ".." in path:
         raise BadRequest(f"invalid path: {path}")
     return path
+
+
+def as_stored(item: Item) -> Item:
+    """Leave out of a request's body what says nothing about the item."""
+    return {key: value for key, value in item.items() if key not in _OF_THE_REQUEST}
 
 
 def now() -> str:

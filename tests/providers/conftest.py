@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import cohere as _cohere  # noqa: F401 - loaded here, so that no test's deadline has to bear it
+import groq as _groq  # noqa: F401 - the same
 import pytest
 
 from f.core import provider_calls
@@ -17,7 +19,7 @@ from tests.support.provider_servers import (
 )
 
 KEYS = ProviderKeys(cohere="co-SECRET-cohere-key", groq="gsk-SECRET-groq-key")
-SECRETS = ("SECRET", "Bearer", "confidential", "authorization", "x-request-id", "req_429")
+SECRETS = ("SECRET", "Bearer", "confidential", "uthorization", "equest-Id", "req_429")
 """What no error may show: the keys, and the words that the tests put into texts, questions and headers."""
 
 REQUEST = AnswerRequest(
@@ -33,7 +35,7 @@ MakeSettings = Callable[..., AiSettings]
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back off in milliseconds."""
-    monkeypatch.setattr(provider_calls, "FIRST_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(provider_calls, "FIRST_PAUSE_SECONDS", 0.005)
 
 
 @pytest.fixture

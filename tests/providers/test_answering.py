@@ -17,7 +17,7 @@ from tests.support.provider_faults import Fault
 from tests.support.provider_listener import ProviderServer
 from tests.support.provider_servers import CohereServer, OpenAiServer
 
-ANSWER = "Floods are excluded [1].\nΤίποτα άλλο [1].\u2028Nothing else."
+ANSWER = "Floods are excluded [1].\nΤίποτα άλλο [1].\u2028Nothing else."  # noqa: RUF001 - Greek is meant
 LATER = [Turn("user", "What is insured?"), Turn("assistant", "The house [1].")]
 WHAT_REACHES_THE_FALLBACK = [
     faults.status(404),
@@ -61,9 +61,9 @@ def test_text_and_tokens_are_understood(asked: tuple[AiSettings, ProviderServer]
     settings, server = asked
     completion, pieces = ask(settings, stream=stream)
     messages = render_answer_messages(REQUEST)
-    read = sum(-(-len(message["content"].encode()) // 4) for message in messages)
+    read = sum(-(-len(message["content"].encode()) // 3) for message in messages)
     assert completion.text == ANSWER
-    assert (completion.input_tokens, completion.output_tokens) == (read, -(-len(ANSWER.encode()) // 4))
+    assert (completion.input_tokens, completion.output_tokens) == (read, -(-len(ANSWER.encode()) // 3))
     assert not completion.estimated
     assert "".join(pieces) == (ANSWER if stream else "")
     assert len(pieces) > 5 or not stream
@@ -114,11 +114,11 @@ def test_a_server_of_ones_own_is_asked_for_usage_in_streams(local: AiSettings, o
 def test_the_fallback_stands_in(cloud: AiSettings, groq: OpenAiServer, fault: Fault, stream: bool) -> None:
     groq.fail(fault, times=None)
     started = time.monotonic()
-    completion, pieces = ask(replace(cloud, deadline_seconds=0.8), stream=stream)
+    completion, pieces = ask(replace(cloud, deadline_seconds=1.2), stream=stream)
     assert (completion.provider, completion.model) == ("cohere", "command-a-03-2025")
     assert "".join(pieces) == (completion.text if stream else "")
     assert len(groq.requests) == 1
-    assert time.monotonic() - started < 0.8
+    assert time.monotonic() - started < 1.2
 
 
 @pytest.mark.parametrize("fault", [faults.cut_stream(0), faults.end_stream(0), faults.garble_stream(0)])
@@ -136,7 +136,7 @@ def test_a_stream_that_breaks_before_its_first_text_reaches_the_fallback(
 
 
 @pytest.mark.parametrize(
-    "fault", [faults.cut_stream(), faults.end_stream(), faults.garble_stream(), faults.stall_stream()]
+    "fault", [faults.cut_stream(), faults.end_stream(), faults.garble_stream(), faults.stall_stream(), faults.bad_end()]
 )
 def test_a_stream_that_breaks_after_its_first_text_is_an_error(
     asked: tuple[AiSettings, ProviderServer], fault: Fault
@@ -148,9 +148,17 @@ def test_a_stream_that_breaks_after_its_first_text_is_an_error(
     started = time.monotonic()
     with pytest.raises(ProviderUnavailable, match="broke off in the middle"):
         write_answer(REQUEST, settings, KEYS, pieces.append)
-    assert pieces == ["Floods", " are"]
+    assert pieces[:2] == ["Floods", " are"]
+    assert len(pieces) == 2 or fault == faults.bad_end()
     assert len(server.requests) == 1
-    assert time.monotonic() - started < 0.9
+    assert time.monotonic() - started < 1.6
+
+
+def test_a_streamed_answer_of_nothing_but_space_is_an_error(asked: tuple[AiSettings, ProviderServer]) -> None:
+    settings, server = asked
+    server.answer = lambda messages: "\n"
+    with pytest.raises(ProviderUnavailable):
+        ask(settings, stream=True)
 
 
 def test_no_other_model_goes_on_with_what_one_began(
@@ -214,7 +222,7 @@ def test_both_hanging_keep_the_one_deadline(
     started = time.monotonic()
     with pytest.raises(ProviderUnavailable, match="in time"):
         ask(replace(cloud, deadline_seconds=0.8), stream=stream)
-    assert 0.7 < time.monotonic() - started < 1.2
+    assert 0.7 < time.monotonic() - started < 1.8
     assert len(cohere.requests) == 1
 
 
@@ -224,13 +232,13 @@ def test_a_long_stream_ends_at_the_deadline(groq_alone: AiSettings, groq: OpenAi
     started = time.monotonic()
     with pytest.raises(ProviderUnavailable, match="broke off"):
         ask(replace(groq_alone, deadline_seconds=0.5), stream=True)
-    assert time.monotonic() - started < 0.8
+    assert time.monotonic() - started < 1.5
 
 
 def test_a_stream_that_has_begun_has_the_whole_deadline(cloud: AiSettings, groq: OpenAiServer) -> None:
-    groq.answer = lambda messages: "word " * 30
+    groq.answer = lambda messages: "word " * 60
     groq.pace_seconds = 0.02
-    assert ask(replace(cloud, deadline_seconds=1.0), stream=True)[0].provider == "groq"
+    assert ask(replace(cloud, deadline_seconds=2.0), stream=True)[0].provider == "groq"
 
 
 def test_text_is_given_out_while_it_comes(groq_alone: AiSettings, groq: OpenAiServer) -> None:
@@ -256,8 +264,9 @@ def test_an_answer_that_is_not_streamed_is_tried_again(asked: tuple[AiSettings, 
     settings, server = asked
     server.fail(faults.cut())
     server.fail(faults.unparseable())
+    server.fail(faults.empty_answer())
     assert ask(settings, stream=False)[0].text == ANSWER
-    assert len(server.requests) == 3
+    assert len(server.requests) == 4
 
 
 def test_an_unreadable_event_is_not_written_to_the_log(

@@ -27,6 +27,7 @@ class Fault:
     then: str = "cut"
     vectors: Callable[[Vectors], Vectors] | None = None
     answer: str | None = None
+    ends_badly: bool = False
 
 
 def status(code: int, retry_after: str | None = None) -> Fault:
@@ -107,6 +108,11 @@ def wrong_count(difference: int = -1) -> Fault:
 def not_a_number(value: float = float("nan")) -> Fault:
     """Put a NaN or an infinity into the last vector."""
     return Fault(vectors=lambda vectors: [*vectors[:-1], [*vectors[-1][:-1], value]])
+
+
+def bad_end() -> Fault:
+    """Say at the end of the answer that something went wrong with it."""
+    return Fault(ends_badly=True)
 
 
 def empty_answer() -> Fault:

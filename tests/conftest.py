@@ -1,0 +1,72 @@
+"""What all tests share: one PostgreSQL, a database with the schema as the template of others, and installations."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from local.database import Server, temporary_postgres
+from local.settings import Credentials
+from local.stack import local_stack
+from sql.install import install
+from tests.support.installation import Installation
+
+TEMPLATE = "installed_template"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server of its own, with nothing in it."""
+    with temporary_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def credentials() -> Credentials:
+    """The secrets of every installation of this run: logins belong to the whole server."""
+    return Credentials()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: Server, credentials: Credentials) -> str:
+    """The name of a database with the schema, to be cloned."""
+    postgres.create_database(TEMPLATE)
+    install(
+        postgres.admin_dsn(TEMPLATE),
+        app_password=credentials.app_password,
+        operator_password=credentials.operator_password,
+    )
+    return TEMPLATE
+
+
+InstallationMaker = Callable[[], Installation]
+
+
+@pytest.fixture(scope="session")
+def make_installation(
+    postgres: Server, credentials: Credentials, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[InstallationMaker]:
+    """Give a function that starts an installation with a database of its own, offline models and quick retries."""
+    with ExitStack() as started:
+
+        def make() -> Installation:
+            stack = started.enter_context(
+                local_stack(
+                    tmp_path_factory.mktemp("installation"),
+                    postgres=postgres,
+                    dbname=postgres.create_database(template=template),
+                    installs=False,
+                    credentials=credentials,
+                    environment={},
+                    delay_factor=0.05,
+                )
+            )
+            return Installation(stack)
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def installation(make_installation: InstallationMaker) -> Installation:
+    """The installation that most tests share; each makes tenants of its own."""
+    return make_installation()

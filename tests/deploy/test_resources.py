@@ -1,0 +1,92 @@
+"""The templates of resources and variables: what the scripts read is there, fits its type, and holds no secret."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it brings no types
+
+from deploy.credentials import AI_SETTINGS, DATABASE_RESOURCES, VARIABLES
+from deploy.tools import REPOSITORY
+from f.core.errors import Misconfigured
+
+FOLDER = REPOSITORY / "resources"
+RESOURCE_FILES = sorted(FOLDER.glob("*/*.resource.yaml"))
+VARIABLE_FILES = sorted(FOLDER.glob("*/*.variable.yaml"))
+TYPE_FILES = sorted((FOLDER / "types").glob("*.resource-type.yaml"))
+
+
+def read(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return content
+
+
+def path_of(file: Path) -> str:
+    return f"f/{file.parent.name}/{file.name.partition('.')[0]}"
+
+
+TYPES = {file.name.partition(".")[0]: read(file)["schema"] for file in TYPE_FILES}
+
+
+@pytest.mark.parametrize("file", RESOURCE_FILES, ids=path_of)
+def test_a_resource_fits_its_type(file: Path) -> None:
+    template = read(file)
+    assert template["description"]
+    if template["resource_type"] == "postgresql":  # Windmill brings this one
+        assert set(template["value"]) == {"host", "port", "dbname", "user", "password", "sslmode"}
+        return
+    schema = TYPES[template["resource_type"]]
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(template["value"])
+
+
+@pytest.mark.parametrize("file", VARIABLE_FILES, ids=path_of)
+def test_a_secret_variable_is_empty_and_marked(file: Path) -> None:
+    template = read(file)
+    assert template["description"]
+    assert template["is_secret"] is (path_of(file) != "f/chatbot/identity_mode")
+    assert template["value"] == ("" if template["is_secret"] else "trusted")
+
+
+def test_a_secret_in_a_resource_is_a_reference_to_a_secret_variable() -> None:
+    secret = {path_of(file) for file in VARIABLE_FILES if read(file)["is_secret"]}
+    references = [str(read(FOLDER / f"{path[2:]}.resource.yaml")["value"]["password"]) for path in DATABASE_RESOURCES]
+    references += [str(read(file)["value"]) for file in RESOURCE_FILES if file.name.endswith("_api_key.resource.yaml")]
+    assert len(references) == 4
+    assert {reference.removeprefix("$var:") for reference in references} <= secret
+
+
+def test_the_deployment_can_set_every_variable() -> None:
+    assert set(VARIABLES) == {path_of(file) for file in VARIABLE_FILES}
+    assert {AI_SETTINGS, *DATABASE_RESOURCES} <= {path_of(file) for file in RESOURCE_FILES}
+
+
+def test_everything_that_the_shared_modules_read_has_a_template() -> None:
+    templates = {path_of(file) for file in (*RESOURCE_FILES, *VARIABLE_FILES)}
+    reading = re.compile(r"read_(?:resource|variable)\(\s*f?[\"'](f/[a-z_/{}]+)[\"']")
+    read_paths = {
+        path for file in (REPOSITORY / "f").rglob("*.py") for path in reading.findall(file.read_text(encoding="utf-8"))
+    }
+    assert AI_SETTINGS in read_paths
+    for path in read_paths:
+        pattern = re.compile(re.sub(r"\\\{.*?\\\}", "[a-z_]+", re.escape(path)))
+        assert [template for template in templates if pattern.fullmatch(template)], path
+
+
+def test_the_scripts_accept_the_settings_and_refuse_what_the_type_refuses() -> None:
+    from f.core import settings
+
+    value = read(FOLDER / "chatbot" / "ai_settings.resource.yaml")["value"]
+    parsed = settings.parse_ai_settings(value)
+    assert (parsed.provider, parsed.embed.model, parsed.chat.model) == ("cloud", "embed-v4.0", "openai/gpt-oss-120b")
+    validator = Draft202012Validator(TYPES["c_family_brain_ai_settings"])
+    for broken in ({**value, "provider": "other"}, {**value, "embed": {}}, {**value, "deadline_seconds": "long"}):
+        assert list(validator.iter_errors(broken))
+        with pytest.raises(Misconfigured):
+            settings.parse_ai_settings(broken)
+
+
+def test_prices_are_marked_as_examples() -> None:
+    assert "EXAMPLES" in read(FOLDER / "chatbot" / "ai_settings.resource.yaml")["description"]

@@ -1,0 +1,56 @@
+"""A job pays only for the provider that it calls."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+FACES = "import f.core.embedding, f.core.reranking, f.core.answering, f.core.provider_health"
+COSTLY = {"cohere", "groq", "httpx", "pydantic", "ssl", "asyncio", "concurrent.futures"}
+
+
+def modules_after(code: str) -> set[str]:
+    """Run code in a process of its own and return the modules that it has loaded."""
+    ask = f"{code}\nimport sys, json; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, timeout=30)
+    return set(json.loads(done.stdout))
+
+
+def test_the_faces_load_no_package_and_no_provider() -> None:
+    loaded = modules_after(FACES)
+    assert not loaded & COSTLY
+    assert not {name for name in loaded if name.startswith("f.core.") and name.endswith("_models")}
+
+
+def test_offline_loads_no_package() -> None:
+    code = f"""{FACES}
+from f.core.settings import AiSettings, ModelSettings, ProviderKeys
+model = ModelSettings("offline")
+settings = AiSettings("offline", model, model, rerank=model)
+f.core.embedding.embed_texts(["text"], "query", settings, ProviderKeys("", ""))
+f.core.reranking.rerank("what", ["text"], settings, ProviderKeys("", ""))"""
+    assert not modules_after(code) & COSTLY
+
+
+@pytest.mark.parametrize(
+    ("module", "loads", "leaves"),
+    [
+        ("groq_models", "groq", "cohere"),
+        ("cohere_models", "cohere", "groq"),
+        ("openai_compatible_models", "httpx", "groq"),
+    ],
+)
+def test_a_provider_loads_its_own_sdk_only(module: str, loads: str, leaves: str) -> None:
+    code = f"""from f.core.{module} import check_model
+from f.core.provider_calls import Deadline, Target, run_with_fallback
+from f.core.settings import ModelSettings
+from f.core.errors import ProviderUnavailable
+call = lambda: check_model(ModelSettings("m", "http://127.0.0.1:1"), "key")
+try:
+    run_with_fallback([Target("cohere", "m", call)], Deadline(0.2), tries=1)
+except ProviderUnavailable:
+    pass"""
+    loaded = modules_after(code)
+    assert loads in loaded
+    assert leaves not in loaded

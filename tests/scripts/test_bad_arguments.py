@@ -1,0 +1,347 @@
+"""What callers send wrongly: each is refused with a sentence and a word, and leaves nothing behind.
+
+A script's cases are checked in one test, several at a time, because each costs a process; a failure lists all that
+were treated wrongly.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.support.cloud import in_parallel, row_counts, send
+from tests.support.installation import Installation, Json, Reply, Tenant
+
+LONE_SURROGATE = "\ud800"
+NO_TENANT = "00000000-0000-4000-8000-000000000000"
+LONG_TEXT = "x" * 1_000_000
+HUGE = 10**30
+OMITTED = object()
+WRONG_FOR_TEXT: tuple[object, ...] = (7, 1.5, True, ["a"], {"a": 1})
+WRONG_FOR_NUMBER: tuple[object, ...] = ("7", 1.5, True, [7], {"a": 7}, HUGE, -1)
+WRONG_FOR_FLAG: tuple[object, ...] = ("true", 1, [True])
+WRONG_FOR_LIST: tuple[object, ...] = ("a", 7, True, {"a": 1})
+UNSTORABLE = ("a\0b", f"a{LONE_SURROGATE}b")
+NOT_ONE_LINE = ("a\nb", "a\x07b", "a\u2028b")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One argument, what is sent in it, and how that is refused."""
+
+    argument: str
+    value: object
+    status: int = 422
+    code: str = "invalid_argument"
+
+    def change(self, good: Json) -> Json:
+        """Put the wrong value among good ones."""
+        if self.value is OMITTED:
+            return {name: value for name, value in good.items() if name != self.argument}
+        return {**good, self.argument: self.value}
+
+    def problem(self, reply: Reply) -> str | None:
+        """Say what is wrong with how it was answered."""
+        if reply.status == 400 and LONE_SURROGATE in repr_of(self.value):
+            return None  # refused before the script: no JSON text in UTF-8 can hold it
+        body = reply.body if isinstance(reply.body, dict) else {}
+        sentence = body.get("error")
+        right = (
+            reply.status == self.status
+            and body.get("success") is False
+            and body.get("data") is None
+            and body.get("error_code") == self.code
+            and isinstance(sentence, str)
+            and sentence.endswith(".")
+            and (self.status in (401, 404) or self.argument.removesuffix("s") in sentence)
+        )
+        return None if right else f"{self.argument}={str(self.value)[:60]!a}: {reply.status} {reply.text[:300]}"
+
+
+def repr_of(value: object) -> str:
+    """Write a value with its characters as they are."""
+    return json.dumps(value, ensure_ascii=False) if value is not OMITTED else ""
+
+
+def refusals(argument: str, values: tuple[object, ...]) -> list[Case]:
+    return [Case(argument, value) for value in values]
+
+
+def required(argument: str, kind: tuple[object, ...] = WRONG_FOR_TEXT) -> list[Case]:
+    return refusals(argument, (OMITTED, None, "", *kind))
+
+
+def too_large(argument: str, value: object) -> Case:
+    return Case(argument, value, 413, "too_large")
+
+
+def one_line(argument: str, longest: int) -> list[Case]:
+    return [*refusals(argument, (*UNSTORABLE, *NOT_ONE_LINE)), too_large(argument, "x" * (longest + 1))]
+
+
+def optional_name(argument: str, longest: int) -> list[Case]:
+    return [*refusals(argument, (7, ["a"], UNSTORABLE[0], NOT_ONE_LINE[0])), too_large(argument, "x" * (longest + 1))]
+
+
+IDENTITY = [
+    *refusals("tenant_id", (OMITTED, "not-an-id")),
+    Case("tenant_id", NO_TENANT, 404, "not_found"),
+    *refusals("user_member_id", ("7",)),
+    *refusals("user_member_type", ("system",)),
+    Case("session_token", "not.a-token", 401, "unauthorized"),
+]
+WHOLE_IDENTITY = [
+    *required("tenant_id", (7, ["a"], {"a": 1}, "not-an-id", "a\0b", LONG_TEXT)),
+    Case("tenant_id", NO_TENANT, 404, "not_found"),
+    *refusals("user_member_id", WRONG_FOR_NUMBER),
+    *refusals("user_member_type", ("owner", "system", 3, ["admin"])),
+    Case("session_token", "not.a-token", 401, "unauthorized"),
+    Case("session_token", "%%%.\u00e9", 401, "unauthorized"),
+    *refusals("session_token", (7, ["a"])),
+    too_large("session_token", LONG_TEXT),
+]
+UNKNOWN_MEMBER = Case("user_member_id", 2_147_483_647, 404, "not_found")
+
+INGEST = [
+    *IDENTITY,
+    *required("title"),
+    *one_line("title", 500),
+    too_large("title", LONG_TEXT),
+    *refusals("title", ("   ", "\u2003")),
+    *required("content", (7, 1.5, True, ["a"], {"a": 1}, "  \n\t\f ")),
+    *refusals("content", UNSTORABLE),
+    *optional_name("category", 100),
+    *refusals("visibility", ("public", "Everyone", 7, True, ["everyone"], {"a": 1})),
+    *refusals("assigned_to", (*WRONG_FOR_NUMBER, 0)),
+    *refusals("tags", (*WRONG_FOR_LIST, [7], [None], [""], ["a\0b"], [LONE_SURROGATE], [["a"]])),
+    too_large("tags", ["x" * 51]),
+    too_large("tags", [f"t{n}" for n in range(51)]),
+    *refusals("expires_at", (7, True, ["2027-01-31"], "soon", "2027-02-30", "9999-12-31T23:59:59-14:00", "a\0b")),
+    *refusals("language", ("klingon", 7, True, ["english"], "pg_catalog.english")),
+    *optional_name("source", 200),
+    *refusals("source_url", (7, ["a"], "javascript:alert(1)", "ftp://example.org", "http://a b", "https://a\nb")),
+    too_large("source_url", "https://example.org/" + "x" * 2_000),
+    *refusals("metadata", ("a", 7, True, ["a"], {"a": "b\0"}, {"\0": 1}, {"a": [LONE_SURROGATE]})),
+    too_large("metadata", {"a": "x" * 20_000}),
+    *optional_name("idempotency_key", 200),
+]
+
+SEARCH = [
+    *WHOLE_IDENTITY,
+    *required("query"),
+    *refusals("query", (*UNSTORABLE, "   ")),
+    too_large("query", "x" * 4_001),
+    too_large("query", LONG_TEXT),
+    *optional_name("category", 100),
+    *refusals("tags", (*WRONG_FOR_LIST, [7], [""])),
+    too_large("tags", [f"t{n}" for n in range(51)]),
+    *refusals("tags_match", ("none", 7, ["any"])),
+    *refusals("assigned_to", (*WRONG_FOR_NUMBER, 0)),
+    *refusals("created_from", ("yesterday", 7, ["2027-01-31"])),
+    *refusals("created_to", ("2027-13-01", True)),
+    *refusals("expiring_before", ("2027-01-31T25:00", {"a": 1})),
+    *optional_name("source", 200),
+    *refusals("document_ids", (*WRONG_FOR_LIST, ["1"], [1.5], [True], [-1], [0], [HUGE], [[1]], [None])),
+    too_large("document_ids", list(range(1, 1_002))),
+    *refusals("limit", (*WRONG_FOR_NUMBER, 0, 101)),
+    *refusals("offset", (*WRONG_FOR_NUMBER, 10_001)),
+    *refusals("rerank", WRONG_FOR_FLAG),
+]
+
+CHAT = [
+    *IDENTITY,
+    *required("question"),
+    *refusals("question", (*UNSTORABLE, " \n ")),
+    too_large("question", "x" * 4_001),
+    too_large("question", LONG_TEXT),
+    *refusals("session_id", (7, True, ["a"], "not-an-id", "a\0b")),
+    Case("session_id", NO_TENANT, 404, "not_found"),
+    *refusals("stream", WRONG_FOR_FLAG),
+    *refusals("chunk_ids", (*WRONG_FOR_LIST, ["1"], [True], [0], [HUGE])),
+    too_large("chunk_ids", list(range(1, 1_002))),
+    *optional_name("category", 100),
+    *refusals("tags", (*WRONG_FOR_LIST, [7])),
+    *refusals("document_ids", (*WRONG_FOR_LIST, [1.5])),
+]
+
+EMBED = [
+    *IDENTITY,
+    *refusals("document_id", (*WRONG_FOR_NUMBER, 0)),
+    Case("document_id", 2_147_483_647, 404, "not_found"),
+    *refusals("all_tenants", (*WRONG_FOR_FLAG, True)),
+    *refusals("limit", (*WRONG_FOR_NUMBER, 0, 100_001)),
+]
+
+LOG_USAGE = [
+    *IDENTITY,
+    *required("event_id"),
+    *one_line("event_id", 200),
+    *refusals("operation", (OMITTED, None, "", "delete", 7, ["chat"])),
+    *required("model"),
+    *one_line("model", 200),
+    Case("model", "gpt-unheard-of"),
+    *refusals("input_tokens", (*WRONG_FOR_NUMBER, 1_000_000_001)),
+    *refusals("output_tokens", WRONG_FOR_NUMBER),
+    *refusals("searches", WRONG_FOR_NUMBER),
+    *refusals("events", ("a", 7, True, {"a": 1}, [7], ["a"], [None], [[]], [{}])),
+    too_large("events", [{}] * 10_001),
+    *refusals("document", ("a", 7, True, ["a"], {}, {"document_id": "7"}, {"document_id": True})),
+    Case("document", {"document_id": 2_147_483_647}, 404, "not_found"),
+]
+
+NAME = [*required("name"), *one_line("name", 200), too_large("name", LONG_TEXT), *refusals("name", ("  ",))]
+
+OPERATORS = {
+    "create_tenant": [
+        *NAME,
+        *required("slug"),
+        *refusals("slug", ("Upper", "with space", "-a", "a-", "a_b", "\u03b1", "a\n", "a\0")),
+        too_large("slug", "a" * 64),
+        *refusals("kind", ("club", 7, ["family"])),
+        *refusals("language", ("klingon", 7)),
+        *refusals("retention_days", (*WRONG_FOR_NUMBER, 3_651)),
+        *refusals("admins_see_private", (*WRONG_FOR_FLAG, 0)),
+    ],
+    "add_member": [
+        *required("tenant_id", (7, ["a"], "not-an-id")),
+        Case("tenant_id", NO_TENANT, 404, "not_found"),
+        *NAME,
+        *refusals("member_type", (OMITTED, None, "", "owner", "system", 7, ["admin"])),
+        *refusals("email", (7, ["a"], "nobody", "a@", "@b", "a b@c", "a@b\n@c", "a@b\0")),
+        too_large("email", "x" * 320 + "@example.org"),
+    ],
+    "issue_session_token": [
+        *required("tenant_id", (7, ["a"], "not-an-id")),
+        Case("tenant_id", NO_TENANT, 404, "not_found"),
+        *required("user_member_id", (*WRONG_FOR_NUMBER[:1], True, [7], HUGE, -1, 0)),
+        Case("user_member_id", 2_147_483_647, 404, "not_found"),
+        *refusals("valid_seconds", (*WRONG_FOR_NUMBER, 59, 30 * 86_400 + 1)),
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def tenant(installation: Installation) -> Tenant:
+    tenant = installation.new_tenant()
+    installation.add_document(tenant, "The bins are emptied on Tuesday.", "Bins")
+    return tenant
+
+
+def refuse_all(installation: Installation, tenant: Tenant, path: str, good: Json, cases: list[Case]) -> None:
+    before = row_counts(installation, tenant.id)
+    replies = in_parallel([partial(send, installation, path, case.change(good)) for case in cases])
+    problems = [problem for case, reply in zip(cases, replies, strict=True) if (problem := case.problem(reply))]
+
+    assert problems == [], "\n".join(problems)
+    assert row_counts(installation, tenant.id) == before
+
+
+def test_ingest_refuses_each_bad_argument_and_stores_nothing(installation: Installation, tenant: Tenant) -> None:
+    good = {"tenant_id": tenant.id, "title": "Report", "content": "The roof was mended in May."}
+
+    refuse_all(installation, tenant, "f/chatbot/ingest", good, INGEST)
+
+
+def test_search_refuses_each_bad_argument_and_stores_nothing(installation: Installation, tenant: Tenant) -> None:
+    refuse_all(installation, tenant, "f/chatbot/search", {"tenant_id": tenant.id, "query": "bins"}, SEARCH)
+
+
+def test_chat_refuses_each_bad_argument_and_stores_nothing(installation: Installation, tenant: Tenant) -> None:
+    good = {"tenant_id": tenant.id, "question": "When are the bins emptied?"}
+
+    refuse_all(installation, tenant, "f/chatbot/chat", good, CHAT)
+
+
+def test_embed_refuses_each_bad_argument_and_stores_nothing(installation: Installation, tenant: Tenant) -> None:
+    refuse_all(installation, tenant, "f/chatbot/embed", {"tenant_id": tenant.id}, EMBED)
+
+
+def test_log_usage_refuses_each_bad_argument_and_counts_nothing(installation: Installation, tenant: Tenant) -> None:
+    good = {"tenant_id": tenant.id, "event_id": "bad", "operation": "chat", "model": "offline-sentences"}
+
+    refuse_all(installation, tenant, "f/chatbot/log_usage", good, LOG_USAGE)
+
+
+def test_operators_scripts_refuse_each_bad_argument_and_create_nothing(
+    installation: Installation, tenant: Tenant
+) -> None:
+    goods: dict[str, Json] = {
+        "create_tenant": {"name": "Never", "slug": "never-created"},
+        "add_member": {"tenant_id": tenant.id, "name": "Nobody", "member_type": "adult"},
+        "issue_session_token": {"tenant_id": tenant.id, "user_member_id": tenant.adult},
+    }
+    for script, good in goods.items():
+        refuse_all(installation, tenant, f"f/operations/{script}", good, OPERATORS[script])
+
+    assert installation.query("SELECT 1 FROM tenants WHERE slug = 'never-created' OR name = 'Never'") == []
+
+
+def test_a_member_who_does_not_exist_is_not_found_by_any_script(installation: Installation, tenant: Tenant) -> None:
+    goods: dict[str, Json] = {
+        "ingest": {"title": "Report", "content": "The roof was mended."},
+        "embed": {"document_id": 1},
+        "search": {"query": "bins"},
+        "chat": {"question": "When are the bins emptied?"},
+        "log_usage": {"event_id": "e", "operation": "chat", "model": "offline-sentences"},
+    }
+    for script, good in goods.items():
+        refuse_all(installation, tenant, f"f/chatbot/{script}", good | {"tenant_id": tenant.id}, [UNKNOWN_MEMBER])
+
+
+@pytest.mark.parametrize(
+    ("script", "argument", "value"),
+    [
+        ("ingest", "visibility", False),
+        ("ingest", "visibility", []),
+        ("ingest", "language", {}),
+        ("search", "tags_match", 0),
+        ("search", "offset", False),
+        ("chat", "session_id", 0),
+        ("chat", "stream", []),
+        ("embed", "all_tenants", {}),
+        ("log_usage", "input_tokens", []),
+    ],
+)
+def test_an_empty_value_of_a_wrong_type_is_not_taken_as_missing(
+    installation: Installation, tenant: Tenant, script: str, argument: str, value: Any
+) -> None:
+    goods: dict[str, Json] = {
+        "ingest": {"title": "Empty", "content": f"The value of {argument} is {value}."},
+        "embed": {},
+        "search": {"query": "bins"},
+        "chat": {"question": "When are the bins emptied?"},
+        "log_usage": {"event_id": "empty", "operation": "chat", "model": "offline-sentences"},
+    }
+    good = goods[script] | {"tenant_id": tenant.id}
+
+    refuse_all(installation, tenant, f"f/chatbot/{script}", good, [Case(argument, value)])
+
+
+def test_a_body_that_is_no_json_is_refused_before_any_script_runs(installation: Installation, tenant: Tenant) -> None:
+    for body in (
+        f'{{"tenant_id": "{tenant.id}", "query": "bins", "limit": NaN}}',
+        f'{{"tenant_id": "{tenant.id}", "query": "bins", "limit": -Infinity}}',
+        f'{{"tenant_id": "{tenant.id}", "query": "bins"',
+    ):
+        assert send(installation, "f/chatbot/search", body).status == 400, body
+
+
+def test_a_number_too_large_for_any_type_is_refused(installation: Installation, tenant: Tenant) -> None:
+    body = f'{{"tenant_id": "{tenant.id}", "query": "bins", "limit": 1e999}}'
+
+    assert send(installation, "f/chatbot/search", body).status in (400, 422)
+    body = f'{{"tenant_id": "{tenant.id}", "title": "a", "content": "b", "metadata": {{"a": -1e999}}}}'
+    reply = send(installation, "f/chatbot/ingest", body)
+
+    assert reply.status in (400, 422)
+    assert "success" not in reply.body or reply.body["error_code"] == "invalid_argument", reply.text
+    assert "error" not in reply.body or isinstance(reply.body["error"], str), reply.text
+
+
+def test_arguments_that_no_script_knows_are_dropped(installation: Installation, tenant: Tenant) -> None:
+    extra = {"colour": "red", "caller": 1, "member_type": "admin", "sight": 3, "wm_status_code": 500, "": None}
+
+    found = installation.run("f/chatbot/search", tenant_id=tenant.id, query="bins", **extra).data
+    assert [hit["title"] for hit in found["documents"]] == ["Bins"]
