@@ -1,4 +1,4 @@
-"""What the environment of a deployment sets on the server: variables and resources, with the templates for the rest.
+"""What a deployment sets on the server beside what it pushes: resource types, variables and resources.
 
 The templates under ``resources/`` say which there are, and never hold a secret. A value comes from an environment
 variable, goes into the body of one HTTPS request and nowhere else: into no file, no log, no command line. What the
@@ -41,11 +41,11 @@ IDENTITY_MODES = ("trusted", "signed")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One variable or resource that a deployment sets.
+    """One thing that a deployment sets.
 
     Attributes:
-        kind: ``variable`` or ``resource``.
-        path: Windmill's path for it.
+        kind: ``type``, ``variable`` or ``resource``.
+        path: Windmill's path for it; of a resource type, its name.
         reason: Where the value comes from; the value itself is never shown.
         template: The content of its template.
         value: What to set.
@@ -71,12 +71,16 @@ def plan_changes(repository: Path, given: Mapping[str, tuple[str, Any]], server:
         server: Asked which of them there are; nothing is changed.
 
     Returns:
-        The variables first, since resources refer to them; each kind sorted by path.
+        The resource types and variables first, since resources refer to them; each kind sorted by path.
 
     Raises:
         DeployError: If the server does not tell.
     """
     changes: list[Change] = []
+    for name, template in _types(repository).items():
+        there = server.resource_type(name)
+        if there is None or any(there.get(key) != template[key] for key in ("schema", "description")):
+            changes.append(Change("type", name, "from the repository", template, template["schema"]))
     for kind in ("variable", "resource"):
         for path, template in _templates(repository, kind).items():
             known = server.variable(path) if kind == "variable" else server.resource(path)
@@ -92,7 +96,7 @@ def plan_changes(repository: Path, given: Mapping[str, tuple[str, Any]], server:
 
 
 def apply_change(change: Change, server: WindmillServer) -> None:
-    """Set one variable or resource on the server.
+    """Set one thing on the server.
 
     Args:
         change: What to set.
@@ -102,7 +106,9 @@ def apply_change(change: Change, server: WindmillServer) -> None:
         DeployError: If the server refuses.
     """
     description = change.template.get("description", "")
-    if change.kind == "variable":
+    if change.kind == "type":
+        server.set_resource_type(change.path, change.value, description=description)
+    elif change.kind == "variable":
         is_secret = bool(change.template["is_secret"])
         server.set_variable(change.path, str(change.value), is_secret=is_secret, description=description)
     else:
@@ -164,4 +170,13 @@ def _templates(repository: Path, kind: str) -> dict[str, dict[str, Any]]:
             file.read_text(encoding="utf-8")
         )
         for file in sorted(folder.rglob(f"*{ending}"))
+    }
+
+
+def _types(repository: Path) -> dict[str, dict[str, Any]]:
+    """Read the resource types by name."""
+    ending = ".resource-type.yaml"
+    return {
+        file.name.removesuffix(ending): yaml.safe_load(file.read_text(encoding="utf-8"))
+        for file in sorted((repository / "resources" / "types").glob(f"*{ending}"))
     }

@@ -2,8 +2,9 @@
 
 ``wmill sync`` looks only below ``f/`` (and at resource types in the root), and silently ignores everything else. The
 repository keeps flows and resources in folders of their own, because a person looks for them there; this module
-builds the folder in which both views are true, so that one ``wmill sync push`` sees scripts, flows, schedules,
-resources and types together: one difference, one dry run, stale items removed.
+builds the folder in which both views are true, so that one ``wmill sync push`` sees scripts, flows and schedules
+together: one difference, one dry run, stale items removed. Resources and types are laid out too, for the local server,
+which fills its workspace from the same folder; a push leaves them out (``wmill.yaml`` says why).
 
 ==============================================  =========================================
 in the repository                               in the build folder
@@ -40,7 +41,7 @@ FLOW_SUFFIX = ".flow"
 IGNORED_NAMES = frozenset({"README.md"})
 """Files for people. ``wmill sync`` ignores a README under ``f/``, so one may stand beside the scripts."""
 
-TAKEN_NAMES = frozenset({"encryption_key"})
+TAKEN_NAMES = frozenset({"encryption_key", "settings"})
 """Names that no script may have: the command line takes their metadata for the workspace's own, and leaves them out."""
 
 SCRIPT_ENDINGS = (".py", ".script.yaml", ".script.lock")

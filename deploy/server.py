@@ -113,6 +113,18 @@ class WindmillServer:
         else:
             self._post(f"/resources/update_value/{path}", {"value": value})
 
+    def resource_type(self, name: str) -> dict[str, Any] | None:
+        """Read a resource type; None when it is not there."""
+        return self._get_if_there(f"/resources/type/get/{name}")
+
+    def set_resource_type(self, name: str, schema: Any, *, description: str) -> None:
+        """Create a resource type, or replace its schema."""
+        body = {"schema": schema, "description": description}
+        if self.resource_type(name) is None:
+            self._post("/resources/type/create", {"name": name, **body})
+        else:
+            self._post(f"/resources/type/update/{name}", body)
+
     def schedule(self, path: str) -> dict[str, Any] | None:
         """Read a schedule; None when it is not there."""
         return self._get_if_there(f"/schedules/get/{path}")

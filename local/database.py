@@ -18,7 +18,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -29,22 +28,28 @@ from types import TracebackType
 from typing import IO
 from urllib.parse import quote
 
-import psutil  # type: ignore[import-untyped]  # ships no types
 import psycopg2
 from psycopg2 import sql
 
-from local.placement import data_parent, programs, server_user
+from local.placement import claim, data_parent, programs, server_user
+from local.postmaster import HOST, KEEPER, end_keeper, end_process, find_postmaster, free_port, is_taken
 
-HOST = "127.0.0.1"
+__all__ = [
+    "DatabaseNotStarted",
+    "DirectoryInUse",
+    "EmbeddedPostgres",
+    "Server",
+    "free_port",
+    "local_home",
+    "temporary_postgres",
+    "write_private",
+]
+
 ADMIN = "postgres"
 DEFAULT_VERSION = 18
 _START_SECONDS = 30.0
-_STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.01
 _ATTEMPTS = 5
-# The keeper: starts the server, waits for the end of its standard input (which the owner's death brings about as well),
-# asks the server for a fast shutdown, and waits for it. A shell is on every machine where `make` is, and costs nothing.
-_KEEPER = '"$@" & server=$!; read -r _; kill -INT "$server" 2>/dev/null; wait "$server"'
 
 
 class DatabaseNotStarted(RuntimeError):
@@ -193,7 +198,7 @@ class EmbeddedPostgres:
         """Stop the server and wait until all of it is gone; a stopped one is no error."""
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
-            _end_keeper(keeper, self._postmaster())
+            end_keeper(keeper, find_postmaster(self.data_directory))
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -223,19 +228,11 @@ class EmbeddedPostgres:
         lock.flush()
         self._lock = lock
 
-    def _postmaster(self) -> psutil.Process | None:
-        """Find the running server of this directory; a stale ``postmaster.pid`` may name any process or none."""
-        try:
-            process = psutil.Process(int((self.data_directory / "postmaster.pid").read_text().split("\n", 1)[0]))
-            return process if str(self.data_directory) in process.cmdline() else None
-        except (OSError, ValueError, psutil.Error):
-            return None
-
     def _stop_left_over(self) -> None:
         """Stop a server whose owner and keeper were killed, and remove the lock file of one that was killed itself."""
-        left_over = self._postmaster()
+        left_over = find_postmaster(self.data_directory)
         if left_over is not None:
-            _end_process(left_over, signal.SIGINT)
+            end_process(left_over, signal.SIGINT)
         (self.data_directory / "postmaster.pid").unlink(missing_ok=True)
 
     def _make_cluster(self) -> str:
@@ -249,6 +246,7 @@ class EmbeddedPostgres:
         shutil.rmtree(cluster, ignore_errors=True)
         shutil.rmtree(unfinished, ignore_errors=True)
         cluster.parent.mkdir(parents=True, exist_ok=True)
+        claim(cluster.parent, self.directory)
         unfinished.mkdir(mode=0o700)
         handed_over = cluster.with_name(f"{cluster.name}.password")
         write_private(handed_over, password)
@@ -295,7 +293,7 @@ class EmbeddedPostgres:
                 return Server(HOST, port, password)
             self._end_failed_launch()
             log = self.log_file.read_text(errors="replace")[-2000:]
-            if self.port is not None and _is_taken(self.port):
+            if self.port is not None and is_taken(self.port):
                 raise DatabaseNotStarted(f"Port {self.port} on {HOST} is taken by another program.")
             # A free port can be taken by another start at the same moment, and the children of a killed server need a
             # moment to notice its end; both pass.
@@ -320,7 +318,7 @@ class EmbeddedPostgres:
         with self.log_file.open("wb") as log:
             # A session of its own: Ctrl-C in the terminal reaches only the owner, which then stops in order.
             self._keeper = subprocess.Popen(
-                ["/bin/sh", "-c", _KEEPER, "postgres-keeper", *command],
+                ["/bin/sh", "-c", KEEPER, "postgres-keeper", *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -340,7 +338,7 @@ class EmbeddedPostgres:
                 if state_file.read_text().splitlines()[7].strip() == "ready":
                     return True
             # The keeper outlives a server that failed; the log tells that it did.
-            if "FATAL" in self.log_file.read_text(errors="replace") and self._postmaster() is None:
+            if "FATAL" in self.log_file.read_text(errors="replace") and find_postmaster(self.data_directory) is None:
                 return False
             time.sleep(_POLL_SECONDS)
         return False
@@ -348,7 +346,7 @@ class EmbeddedPostgres:
     def _end_failed_launch(self) -> None:
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
-            _end_keeper(keeper, self._postmaster())
+            end_keeper(keeper, find_postmaster(self.data_directory))
 
 
 @contextlib.contextmanager
@@ -364,52 +362,8 @@ def temporary_postgres(*, version: int = DEFAULT_VERSION) -> Iterator[Server]:
         postgres.remove()
 
 
-def free_port() -> int:
-    """Find a TCP port on 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return True
-        return False
-
-
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read, from its first moment on."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
-
-
-def _end_keeper(keeper: "subprocess.Popen[bytes]", postmaster: psutil.Process | None) -> None:
-    """Let the keeper stop the server; when that takes too long, do it ourselves."""
-    if keeper.stdin is not None:
-        with contextlib.suppress(OSError):
-            keeper.stdin.close()
-    try:
-        keeper.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        keeper.kill()
-        keeper.wait()
-    if postmaster is not None:
-        _end_process(postmaster, signal.SIGQUIT)
-
-
-def _end_process(process: psutil.Process, first: signal.Signals) -> None:
-    """Ask a server to end, then make it, with its children."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        everyone = [process, *process.children(recursive=True)]
-        process.send_signal(first)
-        _, alive = psutil.wait_procs(everyone, timeout=_STOP_SECONDS)
-        for survivor in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                survivor.kill()
-        psutil.wait_procs(alive, timeout=_STOP_SECONDS)

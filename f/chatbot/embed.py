@@ -8,14 +8,14 @@ one model. What a repeat cannot mend fails a document at once, what may pass aft
 
 from typing import Literal
 
-from f.core.arguments import flag, integer, optional_id
+from f.core.ai_settings import read_ai_settings
+from f.core.arguments import flag, integer, is_missing, optional_id
 from f.core.backlog import EmbedData, Embedder, embed_all_tenants
 from f.core.database import open_database
 from f.core.documents import document_state
 from f.core.errors import InvalidArgument, NotFound
 from f.core.identity import background, identify
 from f.core.job import script
-from f.core.settings import read_ai_settings
 
 
 @script()
@@ -39,12 +39,10 @@ def main(
         all_tenants: Everybody's backlog. Needs the right to read the operators' database resource.
         limit: The most documents to take in this run, from 1 to 100,000.
     """
-    most = integer("limit", 1000 if limit is None else limit, 1, 100_000)
+    most = integer("limit", limit, 1, 100_000, default=1000)
     wanted = optional_id("document_id", document_id)
-    if flag("all_tenants", all_tenants or False):
-        if any(
-            value not in (None, "") for value in (tenant_id, user_member_id, user_member_type, session_token, wanted)
-        ):
+    if flag("all_tenants", all_tenants, default=False):
+        if any(not is_missing(value) for value in (tenant_id, user_member_id, user_member_type, session_token, wanted)):
             raise InvalidArgument("all_tenants goes with neither a tenant, a member, a token nor a document.")
         return embed_all_tenants(most).data(None)
     caller = identify(tenant_id, user_member_id, user_member_type, session_token)

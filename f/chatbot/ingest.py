@@ -16,6 +16,7 @@ from f.core.arguments import (
     choice,
     metadata_json,
     moment,
+    optional_choice,
     optional_id,
     optional_text,
     required_text,
@@ -83,8 +84,8 @@ def main(
     new = NewDocument(
         title=required_text("title", title, MAXIMUM_TITLE).strip(),
         content=required_text("content", content, MAXIMUM_CONTENT, lines=True),
-        visibility=choice("visibility", visibility or "everyone", VISIBILITIES),
-        language=choice("language", language, LANGUAGES) if language else told_language(content),
+        visibility=choice("visibility", visibility, VISIBILITIES, default="everyone"),
+        language=optional_choice("language", language, LANGUAGES) or told_language(content),
         category=optional_text("category", category, MAXIMUM_CATEGORY),
         assigned_to=optional_id("assigned_to", assigned_to) or (caller.member_id if visibility == "private" else None),
         created_by=caller.member_id,

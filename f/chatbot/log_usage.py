@@ -7,13 +7,13 @@ it also says how far the document is.
 
 from typing import Literal, TypedDict
 
+from f.core.ai_settings import read_ai_settings
 from f.core.arguments import optional_id
 from f.core.database import open_database
 from f.core.documents import document_state
 from f.core.errors import InvalidArgument, NotFound
 from f.core.identity import background, identify
 from f.core.job import script
-from f.core.settings import read_ai_settings
 from f.core.usage import checked_events, record_usage
 
 

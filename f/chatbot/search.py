@@ -11,15 +11,16 @@ In a snippet the matching words stand between two asterisks; it is plain text, n
 
 from typing import Literal
 
+from f.core.ai_settings import read_ai_settings
 from f.core.arguments import (
     MAXIMUM_CATEGORY,
     MAXIMUM_NAME,
     MAXIMUM_QUESTION,
     choice,
-    flag,
     id_list,
     integer,
     moment,
+    optional_flag,
     optional_id,
     optional_text,
     required_text,
@@ -30,7 +31,6 @@ from f.core.identity import identify
 from f.core.job import script
 from f.core.retrieval import SearchFilter
 from f.core.searching import SearchData, Searcher
-from f.core.settings import read_ai_settings
 
 
 @script()
@@ -79,7 +79,7 @@ def main(
     chosen = SearchFilter(
         category=optional_text("category", category, MAXIMUM_CATEGORY),
         tags=tag_list("tags", tags),
-        tags_match=choice("tags_match", tags_match or "any", ("any", "all")),
+        tags_match=choice("tags_match", tags_match, ("any", "all"), default="any"),
         assigned_to=optional_id("assigned_to", assigned_to),
         created_from=moment("created_from", created_from),
         created_to=moment("created_to", created_to),
@@ -87,10 +87,9 @@ def main(
         source=optional_text("source", source, MAXIMUM_NAME),
         document_ids=id_list("document_ids", document_ids),
     )
-    most = integer("limit", 10 if limit is None else limit, 1, 100)
-    skipped = integer("offset", offset or 0, 0, 10_000)
-    wanted = None if rerank is None else flag("rerank", rerank)
+    most = integer("limit", limit, 1, 100, default=10)
+    skipped = integer("offset", offset, 0, 10_000, default=0)
+    wanted = optional_flag("rerank", rerank)
     with open_database() as database:
         searcher = Searcher(database, caller, *read_ai_settings())
-        page = searcher.documents(question, chosen, most, skipped, rerank=wanted)
-    return searcher.data(page, skipped)
+        return searcher.search(question, chosen, most, skipped, rerank=wanted)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from f.core.ai_settings import AiSettings, ModelSettings, ProviderKeys
 from f.core.prompts import AnswerRequest, Turn, render_answer_messages, render_rewrite_messages
 from f.core.provider_calls import (
     Deadline,
@@ -22,7 +23,6 @@ from f.core.provider_calls import (
     run_with_fallback,
     usable_key,
 )
-from f.core.settings import AiSettings, ModelSettings, ProviderKeys
 from f.core.words import count_tokens
 
 ANSWER_TOKENS = 2048

@@ -29,6 +29,11 @@ MAXIMUM_IDS = 1_000
 MAXIMUM_METADATA_BYTES = 20_000
 
 
+def is_missing(value: object) -> bool:
+    """Tell whether a value was not sent: None, or the empty text of a form. Other empty values are of a wrong type."""
+    return value is None or value == ""
+
+
 def required_text(name: str, value: object, maximum: int, *, lines: bool = False) -> str:
     """Check a text that must be there.
 
@@ -73,23 +78,39 @@ def _forbidden(value: str, lines: bool) -> str:
     return ""
 
 
-def choice(name: str, value: object, allowed: Sequence[Word]) -> Word:
-    """Check that a value is one of the allowed words."""
+def choice(name: str, value: object, allowed: Sequence[Word], *, default: Word | None = None) -> Word:
+    """Check that a value is one of the allowed words; one that is missing is the default, if there is any."""
+    if is_missing(value) and default is not None:
+        return default
     for word in allowed:
         if value == word:
             return word
     raise InvalidArgument(f"{name} must be one of: {', '.join(allowed)}.")
 
 
-def flag(name: str, value: object) -> bool:
-    """Check that a value is true or false."""
+def optional_choice(name: str, value: object, allowed: Sequence[Word]) -> Word | None:
+    """Check one of the allowed words that may be missing."""
+    return None if is_missing(value) else choice(name, value, allowed)
+
+
+def flag(name: str, value: object, *, default: bool | None = None) -> bool:
+    """Check that a value is true or false; one that is missing is the default, if there is any."""
+    if is_missing(value) and default is not None:
+        return default
     if not isinstance(value, bool):
         raise InvalidArgument(f"{name} must be true or false.")
     return value
 
 
-def integer(name: str, value: object, least: int, most: int) -> int:
-    """Check a whole number within bounds, both included."""
+def optional_flag(name: str, value: object) -> bool | None:
+    """Check true or false that may be missing."""
+    return None if is_missing(value) else flag(name, value)
+
+
+def integer(name: str, value: object, least: int, most: int, *, default: int | None = None) -> int:
+    """Check a whole number within bounds, both included; one that is missing is the default, if there is any."""
+    if is_missing(value) and default is not None:
+        return default
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidArgument(f"{name} must be a whole number.")
     if not least <= value <= most:
@@ -99,12 +120,12 @@ def integer(name: str, value: object, least: int, most: int) -> int:
 
 def optional_id(name: str, value: object) -> int | None:
     """Check an id that may be missing."""
-    return None if value is None else integer(name, value, 1, MAXIMUM_ID)
+    return None if is_missing(value) else integer(name, value, 1, MAXIMUM_ID)
 
 
 def id_list(name: str, value: object) -> list[int] | None:
     """Check a list of ids; None when it is missing, an empty list stays one (and finds nothing)."""
-    if value is None:
+    if is_missing(value):
         return None
     if not isinstance(value, list):
         raise InvalidArgument(f"{name} must be a list of whole numbers.")
@@ -115,7 +136,7 @@ def id_list(name: str, value: object) -> list[int] | None:
 
 def tag_list(name: str, value: object) -> list[str]:
     """Check a list of tags; returns them in lower case, each once, in the order in which they came."""
-    if value is None:
+    if is_missing(value):
         return []
     if not isinstance(value, list):
         raise InvalidArgument(f"{name} must be a list of texts.")
@@ -138,7 +159,7 @@ def moment(name: str, value: object) -> datetime | None:
 
 def identifier(name: str, value: object) -> str:
     """Check a UUID; returns it in its usual form."""
-    if value is None or value == "":
+    if is_missing(value):
         raise InvalidArgument(f"{name} is missing.")
     try:
         if not isinstance(value, str):
@@ -146,6 +167,11 @@ def identifier(name: str, value: object) -> str:
         return str(UUID(value))
     except ValueError:
         raise InvalidArgument(f"{name} must be an id such as 6f1c7d52-0c5e-4a53-9d0b-2f4f2a7c8b11.") from None
+
+
+def optional_identifier(name: str, value: object) -> str | None:
+    """Check a UUID that may be missing."""
+    return None if is_missing(value) else identifier(name, value)
 
 
 def web_address(name: str, value: object) -> str | None:
@@ -158,7 +184,7 @@ def web_address(name: str, value: object) -> str | None:
 
 def metadata_json(name: str, value: object) -> str:
     """Check an object that can be stored, and return it as JSON; missing is an empty one."""
-    if value is None:
+    if is_missing(value):
         return "{}"
     if not isinstance(value, dict):
         raise InvalidArgument(f"{name} must be an object.")

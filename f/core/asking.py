@@ -11,18 +11,16 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from f.core.answering import Completion, rewrite_question, write_answer
-from f.core.citations import AnswerStream, Citation, CitedPassage, is_abstention, resolve_citations
+from f.core.citations import AnswerStream, Citation, CitedPassage, ResolvedAnswer, is_abstention, resolve_citations
 from f.core.conversations import Exchange, history, keep_exchange, new_session_id, session_exists
 from f.core.errors import KnowledgeError, NotFound, ProviderRejected, ProviderUnavailable
 from f.core.job import run_id
 from f.core.language import detect_language
 from f.core.prompts import AnswerRequest, Passage, Turn, abstention_sentence, no_documents_sentence
-from f.core.retrieval import Hit, SearchFilter, named_passages
-from f.core.searching import Searcher
+from f.core.retrieval import Hit, Ranked, SearchFilter, load_passages
+from f.core.searching import PASSAGES, Searcher
 from f.core.usage import Operation
-
-PASSAGES = 8
-"""The most passages that a model gets for a question."""
+from f.core.words import informative_stems
 
 Notify = Callable[[Mapping[str, object]], None]
 
@@ -50,7 +48,11 @@ class ChatUsage(TypedDict):
 
 
 class ChatData(TypedDict):
-    """An answer; ``confidence`` in [0, 1] is the share of its sentences that a passage which they cite bears out."""
+    """An answer.
+
+    ``confidence`` in [0, 1] is the share of its sentences that a passage which they cite bears out, lowered, at most by
+    half, by what of the question's words the cited passages do not hold.
+    """
 
     answer: str
     citations: list[CitationData]
@@ -125,9 +127,10 @@ class Asker:
         hits: list[Hit] = []
         if asked.chunk_ids is not None:
             with self.searcher.database.transaction(self.searcher.caller) as transaction:
-                hits = named_passages(transaction, list(dict.fromkeys(asked.chunk_ids))[:PASSAGES])
+                named = list(dict.fromkeys(asked.chunk_ids))[:PASSAGES]
+                hits = load_passages(transaction, [Ranked(chunk_id) for chunk_id in named])
         if asked.chunk_ids is None or question != asked.question:
-            found = self.searcher.passages(question, asked.chosen, PASSAGES).hits
+            found = self.searcher.passages(question, asked.chosen)
             best = {hit.chunk_id: hit for hit in [*found, *hits]}
             hits = list(best.values())[:PASSAGES]
         return hits
@@ -173,7 +176,7 @@ class Asker:
             answer=resolved.text or abstention_sentence(detect_language(question)),
             citations=[_citation(citation, hits[citation.n - 1]) for citation in resolved.citations],
             session_id=session_id,
-            confidence=round(resolved.supported, 2) if answered else 0.0,
+            confidence=_confidence(question, resolved, hits) if answered else 0.0,
             answered=answered,
             model=completion.model if completion else None,
             provider=completion.provider if completion else None,
@@ -232,6 +235,15 @@ def _citation(citation: Citation, hit: Hit) -> CitationData:
         start=citation.start,
         end=citation.end,
     )
+
+
+def _confidence(question: str, resolved: ResolvedAnswer, hits: list[Hit]) -> float:
+    """Say how well the cited passages bear out the answer and deal with the question; see ``ChatData``."""
+    cited = [hits[citation.n - 1] for citation in resolved.citations]
+    held = set(informative_stems(" ".join(f"{hit.title} {hit.heading or ''} {hit.content}" for hit in cited)))
+    asked = set(informative_stems(question))
+    covered = len(asked & held) / len(asked) if asked else 1.0
+    return round(resolved.supported * (1 + covered) / 2, 2)
 
 
 def _titles(hits: list[Hit]) -> list[dict[str, object]]:

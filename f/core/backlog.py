@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TypedDict
 
+from f.core.ai_settings import AiSettings, ProviderKeys, read_ai_settings
 from f.core.database import OPERATORS_DATABASE, Database, open_database
 from f.core.documents import (
     PendingChunk,
@@ -27,7 +28,6 @@ from f.core.embedding import BATCH_SIZE, CALLS_IN_FLIGHT, Embeddings, embed_text
 from f.core.errors import KnowledgeError, ProviderRejected, ProviderUnavailable
 from f.core.identity import Caller, background
 from f.core.job import run_id
-from f.core.settings import AiSettings, ProviderKeys, read_ai_settings
 from f.core.usage import UsageData, UsageEvent, record_usage
 
 DOCUMENTS_AT_ONCE = 50
@@ -145,10 +145,11 @@ class Embedder:
                 self._save(tenant, taken, batch, embeddings, progress)
         except KnowledgeError as error:
             final = isinstance(error, ProviderRejected)
+            pause = error.retry_after_seconds is not None  # the provider asks to wait: no attempt has failed
             reason = str(error) if isinstance(error, ProviderRejected | ProviderUnavailable) else type(error).__name__
             with self.database.transaction(tenant) as transaction:
                 progress.documents += len(complete(transaction, taken, self.settings.embed.model))
-                progress.failed += len(give_back(transaction, taken, run_id(), reason, final=final))
+                progress.failed += len(give_back(transaction, taken, run_id(), reason, final=final, pause=pause))
             raise
         with self.database.transaction(tenant) as transaction:
             progress.documents += len(complete(transaction, taken, self.settings.embed.model))

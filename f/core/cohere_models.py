@@ -8,8 +8,8 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
+from f.core.ai_settings import ModelSettings
 from f.core.provider_calls import Unusable, Usage, http_client, reading_answer
-from f.core.settings import ModelSettings
 
 if TYPE_CHECKING:
     import logging

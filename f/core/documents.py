@@ -122,8 +122,10 @@ RETURNING d.id
 _GIVE_BACK = """
 -- After a failure: wait for another try, or fail when there were enough or none would help.
 UPDATE documents
-SET status = CASE WHEN %(final)s OR attempts >= %(maximum_attempts)s THEN 'failed' ELSE 'queued' END,
-    failure_reason = %(reason)s, lease_holder = NULL, lease_until = NULL, updated_at = now()
+SET status = CASE WHEN %(final)s OR attempts - %(pause)s::integer >= %(maximum_attempts)s THEN 'failed'
+                  ELSE 'queued' END,
+    attempts = attempts - %(pause)s::integer, failure_reason = %(reason)s, lease_holder = NULL, lease_until = NULL,
+    updated_at = now()
 WHERE tenant_id = %(tenant)s AND id = ANY (%(documents)s) AND status = 'processing' AND lease_holder = %(holder)s
 RETURNING id, status
 """
@@ -294,14 +296,26 @@ def complete(transaction: Transaction, documents: list[int], model: str) -> list
     return [row["id"] for row in transaction.rows(_COMPLETE, parameters)]
 
 
-def give_back(transaction: Transaction, documents: list[int], holder: str, reason: str, *, final: bool) -> list[int]:
-    """Give back documents that this run could not complete, and return those that failed for good."""
+def give_back(
+    transaction: Transaction, documents: list[int], holder: str, reason: str, *, final: bool, pause: bool = False
+) -> list[int]:
+    """Give back documents that this run could not complete, and return those that failed for good.
+
+    Args:
+        transaction: Background work of the tenant.
+        documents: Which ones; what another run holds by now is left alone.
+        holder: This run.
+        reason: Why, without content.
+        final: No repeat would help.
+        pause: The provider asked to wait, which is no failed attempt.
+    """
     parameters = {
         "tenant": transaction.tenant_id,
         "documents": documents,
         "holder": holder,
         "reason": reason[:500],
         "final": final,
+        "pause": pause,
         "maximum_attempts": MAXIMUM_ATTEMPTS,
     }
     return [row["id"] for row in transaction.rows(_GIVE_BACK, parameters) if row["status"] == "failed"]

@@ -9,9 +9,9 @@ from functools import partial
 from math import isfinite
 from typing import Literal
 
+from f.core.ai_settings import AiSettings, ProviderKeys
 from f.core.errors import ProviderRejected
 from f.core.provider_calls import Deadline, Target, run_with_fallback, usable_key
-from f.core.settings import AiSettings, ProviderKeys
 
 EMBEDDING_DIMENSION = 1024
 """Numbers in a vector; the database's columns have this length."""

@@ -7,8 +7,8 @@ that for everybody.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from f.core.ai_settings import ModelSettings
 from f.core.provider_calls import Unusable, Usage, http_client, reading_answer
-from f.core.settings import ModelSettings
 
 if TYPE_CHECKING:
     from groq import Groq

@@ -6,11 +6,11 @@ Shared module. It costs nothing at the providers, and tells of what is broken in
 import time
 from typing import TypedDict
 
+from f.core.ai_settings import read_ai_settings
 from f.core.database import MEMBERS_DATABASE, OPERATORS_DATABASE, open_database
 from f.core.errors import KnowledgeError
 from f.core.identity import background
 from f.core.provider_health import ProviderHealth, check_providers
-from f.core.settings import read_ai_settings
 
 
 class DatabaseHealth(TypedDict):

@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from f.core.arguments import choice, identifier, optional_id, optional_text
+from f.core.arguments import identifier, is_missing, optional_choice, optional_id, optional_text
 from f.core.errors import Forbidden, Misconfigured, Unauthorized
 from f.core.job import read_variable, require_running_job
 
@@ -59,7 +59,7 @@ def identify(tenant_id: object, user_member_id: object, user_member_type: object
         Forbidden: When an argument contradicts the token.
     """
     member_id = optional_id("user_member_id", user_member_id)
-    claimed = None if user_member_type in (None, "") else choice("user_member_type", user_member_type, MEMBER_TYPES)
+    claimed = optional_choice("user_member_type", user_member_type, MEMBER_TYPES)
     token = optional_text("session_token", session_token, _LONGEST_TOKEN)
     if token is None:
         mode = read_variable(IDENTITY_MODE)
@@ -69,7 +69,7 @@ def identify(tenant_id: object, user_member_id: object, user_member_type: object
             raise Misconfigured(f"The variable {IDENTITY_MODE} must be trusted or signed.")
         return Caller(identifier("tenant_id", tenant_id), member_id, claimed)
     named = verify_token(token, signing_keys(), time.time())
-    if tenant_id not in (None, "") and identifier("tenant_id", tenant_id) != named.tenant_id:
+    if not is_missing(tenant_id) and identifier("tenant_id", tenant_id) != named.tenant_id:
         raise Forbidden("tenant_id contradicts the session token.")
     if member_id is not None and member_id != named.member_id:
         raise Forbidden("user_member_id contradicts the session token.")

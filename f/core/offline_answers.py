@@ -53,7 +53,7 @@ _AMOUNT = re.compile(
 )
 _BRACKETED_NUMBERS = re.compile(r"\s?[\[【][\d\s,;–-]{1,40}[\]】]")
 _CLOSED = ".!?;…:»”\"')\u037e"
-_LEADING_MARKS = re.compile(r"(?:[-*+•–▪◦>|]\s+|\d{1,3}[.)]\s+|#{1,6}\s+)+")
+_LEADING_MARKS = re.compile(r"\A(?:[-*+•–▪◦>|]\s+|\d{1,3}[.)]\s+|#{1,6}\s+)+")
 
 
 @dataclass(slots=True)

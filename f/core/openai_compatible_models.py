@@ -8,9 +8,9 @@ that all such servers know: the dimension is a property of the model that is cho
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from f.core.ai_settings import ModelSettings
 from f.core.errors import Misconfigured
 from f.core.provider_calls import Unusable, Usage, http_client, reading_answer
-from f.core.settings import ModelSettings
 
 if TYPE_CHECKING:
     import httpx

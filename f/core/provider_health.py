@@ -8,9 +8,9 @@ import time
 from functools import partial
 from typing import Literal, TypedDict
 
+from f.core.ai_settings import AiSettings, ModelSettings, ProviderKeys
 from f.core.errors import KnowledgeError
 from f.core.provider_calls import Deadline, ProviderName, Target, run_with_fallback, usable_key
-from f.core.settings import AiSettings, ModelSettings, ProviderKeys
 
 CHECK_SECONDS = 5.0
 """The time for one check; all run at once."""

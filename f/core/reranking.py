@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from math import ceil
 
+from f.core.ai_settings import AiSettings, ModelSettings, ProviderKeys
 from f.core.errors import Misconfigured, ProviderRejected
 from f.core.provider_calls import Deadline, Target, run_with_fallback, usable_key
-from f.core.settings import AiSettings, ModelSettings, ProviderKeys
 
 TEXTS_PER_SEARCH = 100
 """What Cohere bills as one search."""

@@ -1,13 +1,14 @@
 """Finding passages: words and vectors inside what the caller may see, fused by rank.
 
-Shared module. One statement (one round trip) does it all; the member's sight is in the policies that it runs under,
-and the statement names the tenant again. Everything that ranks is counted over what the caller may see: a word's
+Shared module. One statement ranks and one loads what is wanted; the member's sight is in the policies that they run
+under, and they name the tenant again. Everything that ranks is counted over what the caller may see: a word's
 rarity, the mean length, the totals. So not even the order of results tells of a document that is hidden.
 
 Words are ranked by BM25 (``rank_by_words`` in sql/functions), any word counting; vectors by cosine, compared within
 one model only; both are fused by reciprocal rank (Cormack, Clarke and Buettcher, SIGIR 2009; k = 60).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -36,10 +37,6 @@ WITH scope AS MATERIALIZED (
     SELECT greatest(sum(chunk_count), 1)::float8 AS chunks,
            greatest(sum(word_count)::float8 / greatest(sum(chunk_count), 1), 1) AS mean_length
     FROM scope
-), asked AS MATERIALIZED (
-    -- The question's words, stemmed in each language that is searched: what a snippet marks.
-    SELECT unnest(tsvector_to_array(words_of(spoken.language, %(question)s))) AS lexeme
-    FROM (SELECT DISTINCT language FROM scope) AS spoken
 )
 """
 
@@ -65,47 +62,26 @@ _LEGS = """
 )
 """
 
-_BEST_OF_DOCUMENT = """
-, chosen AS (
-    SELECT *, count(*) OVER () AS total
-    FROM (SELECT DISTINCT ON (document_id) * FROM fused ORDER BY document_id, score DESC, chunk_id) AS best
-    ORDER BY score DESC, chunk_id
-    LIMIT %(limit)s OFFSET %(offset)s
-)
-"""
+_BY_SCORE = "SELECT * FROM fused ORDER BY score DESC, chunk_id"
 
-_BEST_PASSAGES = """
-, chosen AS (
-    SELECT *, count(*) OVER () AS total FROM fused ORDER BY score DESC, chunk_id LIMIT %(limit)s OFFSET %(offset)s
-)
-"""
-
-_HITS = """
-SELECT chosen.total, chosen.score, chosen.covered, chosen.similarity, c.id AS chunk_id, c.document_id, d.title,
-       d.category, d.tags, d.visibility, d.source, d.source_url, d.expires_at, d.created_at, c.heading, c.page,
-       c.start_offset, c.end_offset, c.content,
-       ts_headline(d.language::regconfig, c.content, any_of_words(ARRAY(SELECT lexeme FROM asked)),
+_LOAD = """
+-- Passages by their ids, of those that the caller may see, in the order in which they are named. With a question, a
+-- snippet of each marks the question's words.
+SELECT named.score, named.covered, named.similarity, c.id AS chunk_id, c.document_id, d.title, d.category, d.tags,
+       d.visibility, d.source, d.source_url, d.expires_at, d.created_at, c.heading, c.page, c.start_offset,
+       c.end_offset, c.content,
+       ts_headline(d.language::regconfig, c.content,
+                   any_of_words(tsvector_to_array(words_of(d.language, %(question)s))),
                    'StartSel=**, StopSel=**, MinWords=15, MaxWords=35, MaxFragments=2, FragmentDelimiter=" … "'
        ) AS snippet
-FROM chosen
-JOIN document_chunks AS c ON c.tenant_id = %(tenant)s AND c.id = chosen.chunk_id
-JOIN documents AS d ON d.tenant_id = %(tenant)s AND d.id = c.document_id
-ORDER BY chosen.score DESC, chosen.chunk_id
-"""
-
-_NAMED_PASSAGES = """
--- Passages that a caller names, of those that the caller may see, in the order in which they are named.
-SELECT 0 AS total, 0 AS score, 0 AS covered, 0 AS similarity, c.id AS chunk_id, c.document_id, d.title, d.category,
-       d.tags, d.visibility, d.source, d.source_url, d.expires_at, d.created_at, c.heading, c.page, c.start_offset,
-       c.end_offset, c.content, '' AS snippet
-FROM unnest(%(chunks)s::integer[]) WITH ORDINALITY AS named (id, number)
+FROM unnest(%(chunks)s::integer[], %(scores)s::float8[], %(covered)s::float8[], %(similarities)s::float8[])
+     WITH ORDINALITY AS named (id, score, covered, similarity, number)
 JOIN document_chunks AS c ON c.tenant_id = %(tenant)s AND c.id = named.id
 JOIN documents AS d ON d.tenant_id = %(tenant)s AND d.id = c.document_id AND d.deleted_at IS NULL
 ORDER BY named.number
 """
 
-_DOCUMENTS_FOUND = f"{_SCOPE}{_LEGS}{_BEST_OF_DOCUMENT}{_HITS}"
-_PASSAGES_FOUND = f"{_SCOPE}{_LEGS}{_BEST_PASSAGES}{_HITS}"
+_RANK = f"{_SCOPE}{_LEGS}{_BY_SCORE}"
 
 # For tenants that have a vector index: how far it looks, and that it goes on when filters leave too few.
 _INDEX_SETTINGS = (
@@ -146,16 +122,32 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """A passage that was found.
+class Ranked:
+    """A passage's place in a search, without the passage.
 
     Attributes:
-        fused: The reciprocal rank score; more is better. The most is ``best_possible(...)``.
+        score: The reciprocal rank score; more is better. The most is ``best_possible(...)``.
         covered: The share, by rarity, of the question's words that it holds, in [0, 1].
         similarity: Cosine to the question in [-1, 1]; 0 where it was not found by vector.
-        start: Its first character in the document; ``end`` is the one after the last.
     """
 
+    chunk_id: int
+    document_id: int = 0
+    score: float = 0.0
+    covered: float = 0.0
+    similarity: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that was found: ``content`` is [start:end] of its document.
+
+    Attributes:
+        ranked: Its place in the search.
+        snippet: Its best part with the question's words marked; None when it was not asked for.
+    """
+
+    ranked: Ranked
     document_id: int
     chunk_id: int
     title: str
@@ -164,10 +156,7 @@ class Hit:
     start: int
     end: int
     content: str
-    snippet: str
-    fused: float
-    covered: float
-    similarity: float
+    snippet: str | None
     category: str | None
     tags: list[str]
     visibility: str
@@ -176,45 +165,14 @@ class Hit:
     expires_at: datetime | None
     created_at: datetime
 
-    @property
-    def match(self) -> float:
-        """How well it fits the question, in [0, 1]: the better of its words and its vector."""
-        return min(max(self.covered, self.similarity, 0.0), 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A page of hits, best first, and how many there are in all."""
-
-    hits: list[Hit]
-    total: int
-
 
 def best_possible(query: Query) -> float:
-    """Return the fused score of a passage that is first in every leg."""
+    """Return the score of a passage that is first in every leg."""
     return (1 if query.vector is None else 2) / (RANK_CONSTANT + 1)
 
 
-def find_documents(transaction: Transaction, query: Query, chosen: SearchFilter, limit: int, offset: int) -> Found:
-    """Return documents by their best passage, best first, each once."""
-    return _find(transaction, _DOCUMENTS_FOUND, query, chosen, limit, offset)
-
-
-def find_passages(transaction: Transaction, query: Query, chosen: SearchFilter, limit: int) -> Found:
-    """Return passages, best first; a document may give several."""
-    return _find(transaction, _PASSAGES_FOUND, query, chosen, limit, 0)
-
-
-def named_passages(transaction: Transaction, chunk_ids: list[int]) -> list[Hit]:
-    """Return the named passages that the caller may see, in the order in which they are named."""
-    rows = transaction.rows(_NAMED_PASSAGES, {"tenant": transaction.tenant_id, "chunks": chunk_ids})
-    return [_hit(row) for row in rows]
-
-
-def _find(
-    transaction: Transaction, statement: str, query: Query, chosen: SearchFilter, limit: int, offset: int
-) -> Found:
-    """Run a search; a page past the end asks once more for the total alone."""
+def rank_passages(transaction: Transaction, query: Query, chosen: SearchFilter) -> list[Ranked]:
+    """Return the places of the passages that fit a question, best first: at most ``LEG`` of each leg."""
     parameters: dict[str, object] = {
         "tenant": transaction.tenant_id,
         "question": query.question,
@@ -232,19 +190,39 @@ def _find(
         "documents": chosen.document_ids,
         "leg": LEG,
         "rank_constant": RANK_CONSTANT,
-        "limit": limit,
-        "offset": offset,
     }
-    rows = transaction.rows(f"{_INDEX_SETTINGS};{statement}", parameters)
-    if not rows and offset:
-        first = transaction.rows(statement, parameters | {"limit": 1, "offset": 0})
-        return Found([], first[0]["total"] if first else 0)
-    return Found([_hit(row) for row in rows], rows[0]["total"] if rows else 0)
+    rows = transaction.rows(f"{_INDEX_SETTINGS};{_RANK}", parameters)
+    return [
+        Ranked(row["chunk_id"], row["document_id"], float(row["score"]), row["covered"], row["similarity"])
+        for row in rows
+    ]
+
+
+def load_passages(transaction: Transaction, ranked: Sequence[Ranked], *, snippets_for: str | None = None) -> list[Hit]:
+    """Return passages in the given order, of those that the caller may see.
+
+    Args:
+        transaction: In whose name.
+        ranked: Which ones.
+        snippets_for: The question whose words their snippets mark; without it they have none.
+    """
+    if not ranked:
+        return []
+    parameters = {
+        "tenant": transaction.tenant_id,
+        "question": snippets_for,
+        "chunks": [place.chunk_id for place in ranked],
+        "scores": [place.score for place in ranked],
+        "covered": [place.covered for place in ranked],
+        "similarities": [place.similarity for place in ranked],
+    }
+    return [_hit(row) for row in transaction.rows(_LOAD, parameters)]
 
 
 def _hit(row: Row) -> Hit:
     """Give a row its types."""
     return Hit(
+        ranked=Ranked(row["chunk_id"], row["document_id"], row["score"], row["covered"], row["similarity"]),
         document_id=row["document_id"],
         chunk_id=row["chunk_id"],
         title=row["title"],
@@ -254,9 +232,6 @@ def _hit(row: Row) -> Hit:
         end=row["end_offset"],
         content=row["content"],
         snippet=row["snippet"],
-        fused=float(row["score"]),
-        covered=float(row["covered"]),
-        similarity=float(row["similarity"]),
         category=row["category"],
         tags=row["tags"],
         visibility=row["visibility"],

@@ -7,18 +7,20 @@ alone are searched, or the order stays as it was fused, and ``notices`` says so.
 from dataclasses import dataclass, field
 from typing import TypedDict
 
+from f.core.ai_settings import AiSettings, ProviderKeys
 from f.core.database import Database, Transaction
 from f.core.embedding import embed_texts
 from f.core.errors import ProviderRejected, ProviderUnavailable
 from f.core.identity import Caller
 from f.core.job import run_id
 from f.core.reranking import rerank as rerank_texts
-from f.core.retrieval import Found, Hit, Query, SearchFilter, best_possible, find_documents, find_passages
-from f.core.settings import AiSettings, ProviderKeys
+from f.core.retrieval import Hit, Query, Ranked, SearchFilter, best_possible, load_passages, rank_passages
 from f.core.usage import Operation, UsageEvent, record_usage
 
 RERANK_POOL = 50
-"""The most hits that are reranked; what lies beyond keeps its fused order behind them."""
+"""The most passages that are reranked; what lies beyond keeps its fused order behind them."""
+PASSAGES = 8
+"""The most passages that a question is answered from."""
 
 
 class SearchHit(TypedDict):
@@ -43,22 +45,32 @@ class SearchHit(TypedDict):
 
 
 class SearchData(TypedDict):
-    """A page of hits, best first; ``degraded`` when words alone were searched, or the order is not reranked."""
+    """A page of hits, best first; ``degraded`` when words alone were searched, or the order is not reranked.
+
+    ``chunk_ids`` are the best passages of all documents, which ``chat`` takes.
+    """
 
     documents: list[SearchHit]
     total: int
     has_more: bool
+    chunk_ids: list[int]
     degraded: bool
     notice: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class RankedPage:
-    """Hits, best first, with the relevance of each in [0, 1], and how many there are in all."""
+class Ranking:
+    """Passages, best first, with the relevance of each in [0, 1]."""
 
-    hits: list[Hit]
+    passages: list[Ranked]
     relevance: list[float]
-    total: int
+
+    def documents(self) -> list[tuple[Ranked, float]]:
+        """Return each document once, by its best passage, with its relevance."""
+        best: dict[int, tuple[Ranked, float]] = {}
+        for passage, relevance in zip(self.passages, self.relevance, strict=True):
+            best.setdefault(passage.document_id, (passage, relevance))
+        return list(best.values())
 
 
 @dataclass(slots=True)
@@ -81,44 +93,43 @@ class Searcher:
     notices: list[str] = field(default_factory=list)
     usage: list[UsageEvent] = field(default_factory=list)
 
-    def documents(
+    def search(
         self, question: str, chosen: SearchFilter, limit: int, offset: int, *, rerank: bool | None
-    ) -> RankedPage:
+    ) -> SearchData:
         """Return a page of documents, each by its best passage, and count the calls that it took."""
-        query = self.query(question)
-        reranked = self._reranks(rerank) and offset < RERANK_POOL
+        ranking = self.rank(question, chosen, rerank=rerank)
+        documents = ranking.documents()
+        page = documents[offset : offset + limit]
         with self.database.transaction(self.caller) as transaction:
-            if reranked:
-                found = find_documents(transaction, query, chosen, max(RERANK_POOL, offset + limit), 0)
-            else:
-                found = find_documents(transaction, query, chosen, limit, offset)
+            hits = load_passages(transaction, [passage for passage, _ in page], snippets_for=question)
             self.count_usage(transaction)
-        if not reranked:
-            return _by_fusion(found, query)
-        page = self._reranked(question, found, query)
-        if self.usage:
-            with self.database.transaction(self.caller) as transaction:
-                self.count_usage(transaction)
-        return RankedPage(page.hits[offset : offset + limit], page.relevance[offset : offset + limit], page.total)
-
-    def passages(self, question: str, chosen: SearchFilter, limit: int) -> RankedPage:
-        """Return the best passages for a question; the calls are left in ``usage`` for the caller to count."""
-        query = self.query(question)
-        reranked = self._reranks(None)
-        with self.database.transaction(self.caller) as transaction:
-            found = find_passages(transaction, query, chosen, RERANK_POOL if reranked else limit)
-        page = self._reranked(question, found, query) if reranked else _by_fusion(found, query)
-        return RankedPage(page.hits[:limit], page.relevance[:limit], page.total)
-
-    def data(self, page: RankedPage, offset: int) -> SearchData:
-        """Give a page its public form."""
+        relevance = {passage.chunk_id: share for passage, share in page}
         return SearchData(
-            documents=[_public(hit, relevance) for hit, relevance in zip(page.hits, page.relevance, strict=True)],
-            total=page.total,
-            has_more=offset + len(page.hits) < page.total,
+            documents=[_public(hit, relevance[hit.chunk_id]) for hit in hits],
+            total=len(documents),
+            has_more=offset + len(page) < len(documents),
+            chunk_ids=[passage.chunk_id for passage in ranking.passages[:PASSAGES]],
             degraded=bool(self.notices),
             notice=" ".join(self.notices) or None,
         )
+
+    def passages(self, question: str, chosen: SearchFilter) -> list[Hit]:
+        """Return the best passages for a question; the calls are left in ``usage`` for the caller to count."""
+        ranking = self.rank(question, chosen, rerank=None)
+        with self.database.transaction(self.caller) as transaction:
+            return load_passages(transaction, ranking.passages[:PASSAGES])
+
+    def rank(self, question: str, chosen: SearchFilter, *, rerank: bool | None) -> Ranking:
+        """Rank the passages for a question by words and vectors, and rerank the best of them if so wanted."""
+        query = self.query(question)
+        wanted = self.settings.rerank_by_default if rerank is None else rerank
+        reranks = wanted and self.settings.rerank is not None
+        with self.database.transaction(self.caller) as transaction:
+            found = rank_passages(transaction, query, chosen)
+            pool = load_passages(transaction, found[:RERANK_POOL]) if reranks else []
+        best = best_possible(query)
+        fused = Ranking(found, [min(passage.score / best, 1.0) for passage in found])
+        return self._reranked(question, pool, fused) if pool else fused
 
     def query(self, question: str) -> Query:
         """Embed a question; without the provider it is searched by words alone."""
@@ -145,38 +156,21 @@ class Searcher:
         event_id = f"{run_id()}:{operation}"
         self.usage.append(UsageEvent(event_id, operation, model, input_tokens, output_tokens, searches))
 
-    def _reranks(self, wanted: bool | None) -> bool:
-        """Tell whether to rerank: as the caller wants, by default as the settings say, and only with a model for it."""
-        if self.settings.rerank is None:
-            return False
-        return self.settings.rerank_by_default if wanted is None else wanted
-
-    def _reranked(self, question: str, found: Found, query: Query) -> RankedPage:
-        """Put the best hits into the reranker's order; what lies beyond follows, below the least of them."""
-        pool, beyond = found.hits[:RERANK_POOL], found.hits[RERANK_POOL:]
-        if not pool:
-            return RankedPage([], [], found.total)
+    def _reranked(self, question: str, pool: list[Hit], fused: Ranking) -> Ranking:
+        """Put the best passages into the reranker's order; what lies beyond follows, below the least of them."""
         texts = ["\n".join(part for part in (hit.title, hit.heading, hit.content) if part) for hit in pool]
         try:
-            ranking = rerank_texts(question, texts, self.settings, self.keys)
+            answer = rerank_texts(question, texts, self.settings, self.keys)
         except (ProviderUnavailable, ProviderRejected):
             self.notices.append("The reranking provider does not answer: the order is by words and vectors.")
-            return _by_fusion(found, query)
-        self.spent("rerank", ranking.model, searches=ranking.searches)
-        order = sorted(range(len(pool)), key=lambda index: -ranking.scores[index])
-        least = ranking.scores[order[-1]]
-        fused = _by_fusion(Found(beyond, found.total), query)
-        return RankedPage(
-            [pool[index] for index in order] + beyond,
-            [ranking.scores[index] for index in order] + [least * relevance for relevance in fused.relevance],
-            found.total,
+            return fused
+        self.spent("rerank", answer.model, searches=answer.searches)
+        order = sorted(range(len(pool)), key=lambda index: -answer.scores[index])
+        least = answer.scores[order[-1]]
+        return Ranking(
+            [pool[index].ranked for index in order] + fused.passages[RERANK_POOL:],
+            [answer.scores[index] for index in order] + [least * share for share in fused.relevance[RERANK_POOL:]],
         )
-
-
-def _by_fusion(found: Found, query: Query) -> RankedPage:
-    """Keep the fused order; the relevance is the share of the best possible score."""
-    best = best_possible(query)
-    return RankedPage(found.hits, [min(hit.fused / best, 1.0) for hit in found.hits], found.total)
 
 
 def _public(hit: Hit, relevance: float) -> SearchHit:
@@ -192,7 +186,7 @@ def _public(hit: Hit, relevance: float) -> SearchHit:
         page=hit.page,
         start=hit.start,
         end=hit.end,
-        snippet=hit.snippet,
+        snippet=hit.snippet or "",
         relevance=round(relevance, 4),
         source=hit.source,
         source_url=hit.source_url,

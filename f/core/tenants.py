@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-from f.core.arguments import required_text
+from f.core.arguments import is_missing, required_text
 from f.core.database import Transaction
 from f.core.errors import InvalidArgument
 
@@ -51,7 +51,7 @@ def checked_slug(slug: object) -> str:
 
 def checked_email(email: object) -> str | None:
     """Check an e-mail address, and return it in lower case."""
-    if email in (None, ""):
+    if is_missing(email):
         return None
     text = required_text("email", email, 320).strip().lower()
     if not _EMAIL.fullmatch(text):

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypedDict, get_args
 
-from f.core.arguments import MAXIMUM_NAME, choice, integer, required_text
+from f.core.ai_settings import AiSettings, ModelSettings
+from f.core.arguments import MAXIMUM_NAME, choice, integer, is_missing, required_text
 from f.core.database import Transaction
 from f.core.errors import InvalidArgument, TooLarge
-from f.core.settings import AiSettings, ModelSettings
 
 Operation = Literal["embed", "rerank", "rewrite", "chat"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
@@ -149,7 +149,7 @@ def checked_events(single: Mapping[str, object], several: object) -> list[UsageE
     given: list[object] = [] if several is None else list(several)
     if len(given) > MAXIMUM_EVENTS:
         raise TooLarge(f"events has {len(given):,} entries; at most {MAXIMUM_EVENTS:,} are allowed.")
-    if single["event_id"] not in (None, ""):
+    if not is_missing(single["event_id"]):
         given.append(single)
     elif several is None:
         raise InvalidArgument("event_id is missing.")
@@ -160,7 +160,7 @@ def _checked_event(event: object) -> UsageEvent:
     """Check one call."""
     if not isinstance(event, dict):
         raise InvalidArgument("Each of events must be an object.")
-    counts = [integer(name, event.get(name) or 0, 0, MAXIMUM_COUNT) for name in _COUNTS]
+    counts = [integer(name, event.get(name), 0, MAXIMUM_COUNT, default=0) for name in _COUNTS]
     return UsageEvent(
         required_text("event_id", event.get("event_id"), MAXIMUM_NAME),
         choice("operation", event.get("operation"), OPERATIONS),

@@ -42,10 +42,10 @@ def main(
     named = required_text("name", name, MAXIMUM_NAME).strip()
     chosen = checked_slug(slug)
     settings = {
-        "kind": choice("kind", kind or "family", TENANT_KINDS),
-        "language": choice("language", language or "english", LANGUAGES),
-        "retention_days": integer("retention_days", 30 if retention_days is None else retention_days, 0, 3650),
-        "admins_see_private": flag("admins_see_private", True if admins_see_private is None else admins_see_private),
+        "kind": choice("kind", kind, TENANT_KINDS, default="family"),
+        "language": choice("language", language, LANGUAGES, default="english"),
+        "retention_days": integer("retention_days", retention_days, 0, 3650, default=30),
+        "admins_see_private": flag("admins_see_private", admins_see_private, default=True),
     }
     with open_database(OPERATORS_DATABASE) as database, database.administration() as transaction:
         tenant_id = insert_tenant(transaction, named, chosen, settings)

@@ -34,7 +34,7 @@ def main(tenant_id: str, user_member_id: int, valid_seconds: int = 3600) -> Issu
     """
     tenant = identifier("tenant_id", tenant_id)
     member = integer("user_member_id", user_member_id, 1, 2_147_483_647)
-    seconds = integer("valid_seconds", 3600 if valid_seconds is None else valid_seconds, 60, 30 * 86_400)
+    seconds = integer("valid_seconds", valid_seconds, 60, 30 * 86_400, default=3600)
     with open_database(OPERATORS_DATABASE) as database, database.transaction(background(tenant)) as transaction:
         if not member_exists(transaction, member):
             raise NotFound("There is no such member.")

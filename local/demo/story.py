@@ -35,7 +35,8 @@ def tell(client: Client, world: World) -> None:
     story.chat(maria, "And for an earthquake?", ["3,360 euro"], first["session_id"])
     page.scene(str(eleni), "A question in Greek, answered in Greek:")
     story.chat(eleni, "Πόσο κοστίζει η πενθήμερη εκδρομή;", ["345 ευρώ"])
-    page.scene(str(leila), "Streamed: the answer appears as it is written. The handbook has 29 pages.")
+    pages = 1 + max(document.content.count("\f") for document in world.documents.values())
+    page.scene(str(leila), f"Streamed: the answer appears as it is written. The handbook has {pages} pages.")
     story.stream(leila, "For how many days of illness is a parent's note enough in the Middle School?", ["three"])
 
     page.heading("Who may not see it does not get it")

@@ -6,7 +6,6 @@ script wrote it.
 
 import asyncio
 import json
-import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -251,8 +250,3 @@ def canceled_result(job: Job) -> str:
     """Give the result of a canceled job."""
     reason, by = job.canceled_reason or "no reason given", job.canceled_by or "unknown"
     return error_result(f"Job canceled: {reason} by {by}", "Canceled", reason=reason, canceler=by)
-
-
-def monotonic() -> float:
-    """Give a clock for measuring how long something takes."""
-    return time.monotonic()

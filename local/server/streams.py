@@ -6,12 +6,13 @@ comes again with the last ``stream_offset`` that it has seen and misses nothing.
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from starlette.responses import StreamingResponse
 
-from local.server.jobs import Job, JobStore, monotonic
+from local.server.jobs import Job, JobStore
 from local.server.requests import is_set, whole_number
 
 PING_SECONDS = 5.0
@@ -72,7 +73,7 @@ async def _events(
     if job is None:
         yield _event({"type": "notfound"})
         return
-    ends_at = monotonic() + stream_seconds
+    ends_at = time.monotonic() + stream_seconds
     last: dict[str, Any] = {}
     while True:
         # Taken before the update is put together, so that nothing gets lost while it is being sent.
@@ -85,7 +86,7 @@ async def _events(
             last = {name: value for name, value in update.items() if name not in _NEWS}
         if "completed" in update:
             return
-        left = ends_at - monotonic()
+        left = ends_at - time.monotonic()
         if left <= 0:
             yield _event({"type": "timeout"})
             return

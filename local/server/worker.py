@@ -114,7 +114,6 @@ class Worker:
         except (ApiError, SyntaxError, ValueError) as error:
             return Outcome(success=False, result=error_result(str(error), "ExecutionErr"))
         job.append_log(f"job={job.id} tag={job.tag} worker=local\n\n--- PYTHON CODE EXECUTION ---\n")
-        # A NULL byte or a number too large would break the start; everything else about the job is in the file.
         process = await self.processes.start(
             [sys.executable, "-P", "-u", str(_PROGRAM), directory], self._environment(contextual), directory
         )

@@ -34,6 +34,8 @@ BEGIN
         END IF;
         IF claimed_type IS NULL OR (ranks ->> claimed_type)::integer >= (ranks ->> stored_type)::integer THEN
             effective_type := stored_type;
+        ELSIF NOT ranks ? claimed_type THEN
+            effective_type := '';
         END IF;
     END IF;
     PERFORM set_config('app.member_id', coalesce(wanted_member::text, ''), true),

@@ -10,11 +10,23 @@ END
 $$;
 COMMENT ON FUNCTION add_chunk_words() IS 'Trigger: the words of new chunks.';
 
+-- A chunk goes with its document by a cascade, which runs as the tables' owner, after the document is gone, and when a
+-- tenant is removed without being entered. The words must go all the same: so they are removed in the name of the tenant
+-- whose chunks were, and what the transaction had set is set again.
 CREATE OR REPLACE FUNCTION remove_chunk_words() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+    entered text := coalesce(current_setting('app.tenant_id', true), '');
+    viewer text := coalesce(current_setting('app.member_type', true), '');
+    tenant uuid;
 BEGIN
-    DELETE FROM public.chunk_words AS word
-    USING removed, unnest(tsvector_to_array(removed.words)) AS gone (lexeme)
-    WHERE word.tenant_id = removed.tenant_id AND word.lexeme = gone.lexeme AND word.chunk_id = removed.id;
+    FOR tenant IN SELECT DISTINCT removed.tenant_id FROM removed LOOP
+        PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.member_type', 'system', true);
+        DELETE FROM public.chunk_words AS word
+        USING removed, unnest(tsvector_to_array(removed.words)) AS gone (lexeme)
+        WHERE word.tenant_id = tenant AND removed.tenant_id = tenant
+          AND word.lexeme = gone.lexeme AND word.chunk_id = removed.id;
+    END LOOP;
+    PERFORM set_config('app.tenant_id', entered, true), set_config('app.member_type', viewer, true);
     RETURN NULL;
 END
 $$;

@@ -1,8 +1,7 @@
--- What the two logins may do, in full. Neither owns, creates or bypasses anything.
-REVOKE ALL ON SCHEMA public FROM PUBLIC;
+-- What the two logins may do, in full, beside connecting and using the schema (sql/install.py, which has the right to
+-- grant that). Neither owns, creates or bypasses anything.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, knowledge_app, knowledge_operator;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, knowledge_app, knowledge_operator;
-GRANT USAGE ON SCHEMA public TO knowledge_app, knowledge_operator;
 
 -- knowledge_app: a member's scripts (f/chatbot).
 GRANT SELECT ON tenants, family_members, schema_migrations TO knowledge_app;

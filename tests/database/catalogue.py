@@ -52,7 +52,7 @@ PARTS = {
 
 def snapshot(cursor: Any) -> dict[str, list[str]]:
     """Describe the schema of a database: each part's rows as sorted text."""
-    described = {}
+    described: dict[str, list[str]] = {}
     for part, statement in PARTS.items():
         if part == "ledger":
             cursor.execute("SELECT to_regclass('public.schema_migrations') IS NOT NULL AS there")

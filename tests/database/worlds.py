@@ -103,7 +103,9 @@ class World:
 
     def count_rows(self) -> dict[str, int]:
         """Count the rows of every table."""
-        parts = " UNION ALL ".join(f"SELECT '{table}' AS name, count(*) AS rows FROM {table}" for table in self.tables())
+        parts = " UNION ALL ".join(
+            f"SELECT '{table}' AS name, count(*) AS rows FROM {table}" for table in self.tables()
+        )
         return {row["name"]: row["rows"] for row in self.query(parts)}
 
     def allow_everything(self) -> None:

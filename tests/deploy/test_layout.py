@@ -154,6 +154,13 @@ def test_every_script_of_this_repository_has_its_metadata_and_lock() -> None:
     assert [name for name in scripts if f"{name}.script.lock" not in plan] == []
 
 
+def test_no_script_has_a_name_that_the_command_line_takes_for_the_workspaces_own() -> None:
+    """It takes ``settings.script.yaml`` for the workspace's settings, and never pushes a change of it."""
+    taken = {"settings", "encryption_key"}
+    scripts = sorted((REPOSITORY / "f").rglob("*.py"))
+    assert [file.relative_to(REPOSITORY).as_posix() for file in scripts if file.stem in taken] == []
+
+
 def test_every_folder_of_this_repository_is_declared_and_synced() -> None:
     plan = plan_layout(REPOSITORY)
     folders = {name.split("/")[1] for name in plan if name.startswith("f/")}

@@ -139,13 +139,14 @@ def test_a_dry_run_changes_nothing_and_shows_everything(
 ) -> None:
     deployed(environment_for(server, DATABASE_ADMIN_URL="postgresql://nobody@127.0.0.1:1/none"), dry_run=True)
     workspace = server.workspace
-    for items in (workspace.scripts, workspace.flows, workspace.schedules, workspace.resources, workspace.variables):
-        assert items == {}
+    assert [workspace.scripts, workspace.flows, workspace.schedules, workspace.folders] == [{}] * 4
+    assert [workspace.resources, workspace.variables, workspace.resource_types] == [{}] * 3
     output = capsys.readouterr().out
     for told in (
         "schema     would be installed",
         "+ script f/chatbot/search.py",
         "+ flow f/chatbot/ingest_document.flow/flow.yaml",
+        "type       c_family_brain_ai_settings: from the repository (not set)",
         "variable   f/chatbot/cohere_key: from COHERE_API_KEY (not set)",
         "schedule   f/operations/clean_up would be enabled",
         "done, nothing was changed",
@@ -165,6 +166,7 @@ def test_a_second_deployment_pushes_what_differs_and_keeps_credentials_that_were
     deployed({name: value for name, value in environment_for(server).items() if name != "COHERE_API_KEY"})
     output = capsys.readouterr().out
     assert "local: 1 changes to apply" in output
+    assert "\ntype " not in output
     assert "~ schedule f/operations/clean_up" in output
     assert server.workspace.schedules["f/operations/clean_up"]["enabled"] is True
     assert "stale" not in output.lower()

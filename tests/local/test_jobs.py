@@ -223,7 +223,8 @@ def test_stopping_the_server_ends_running_jobs(tmp_path: Path) -> None:
             time.sleep(600)
         """,
     )
-    waiting = threading.Thread(target=lambda: _run_quietly(bench, path))
+    answers: list[httpx.Response] = []
+    waiting = threading.Thread(target=lambda: answers.append(bench.run(path)))
     waiting.start()
     _eventually("the job runs", pid_file.exists)
     _eventually("it says which process", lambda: pid_file.read_text().isdigit())
@@ -232,6 +233,7 @@ def test_stopping_the_server_ends_running_jobs(tmp_path: Path) -> None:
     assert time.monotonic() - started < 5
     assert not _is_alive(int(pid_file.read_text()))
     waiting.join(5)
+    assert answers[0].json()["error"]["reason"] == "the server stops"
 
 
 def test_the_oldest_jobs_are_forgotten() -> None:
@@ -266,8 +268,3 @@ def _is_alive(pid: int) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     return False
-
-
-def _run_quietly(bench: Workbench, path: str) -> None:
-    with contextlib.suppress(httpx.HTTPError):
-        bench.run(path)

@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import psutil  # type: ignore[import-untyped]  # ships no types
 import pytest
 
-from local.database import free_port
+from local.database import EmbeddedPostgres, free_port
 from local.settings import Credentials, SettingsIncomplete, ai_settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -62,8 +63,10 @@ def _left_running(home: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("served")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    made = tmp_path_factory.mktemp("served")
+    yield made
+    EmbeddedPostgres(made / "postgres").remove()
 
 
 def test_the_printed_lines_work_when_pasted(home: Path) -> None:
@@ -88,8 +91,15 @@ def test_the_printed_lines_work_when_pasted(home: Path) -> None:
 
 
 def test_a_killed_run_leaves_nothing_and_the_next_one_goes_on(home: Path) -> None:
-    serve = Serve(home, free_port(), WM_TOKEN="another")
+    port = free_port()
+    serve = Serve(home, port, WM_TOKEN="another")
     serve.welcome()
+    preview = f"http://127.0.0.1:{port}/api/w/family-brain/jobs/run/preview"
+    endless = {"content": "import time\ndef main():\n    print('running')\n    time.sleep(600)\n"}
+    job_id = httpx.post(preview, json=endless, headers={"Authorization": "Bearer another"}).text
+    log = preview.replace("jobs/run/preview", f"jobs_u/get_logs/{job_id}?token=another")
+    while "running" not in httpx.get(log).text:
+        time.sleep(0.05)
     assert serve.end(signal.SIGKILL) == -signal.SIGKILL
     assert _left_running(home) == []
     port = free_port()

@@ -8,8 +8,8 @@ import groq as _groq  # noqa: F401 - the same
 import pytest
 
 from f.core import provider_calls
+from f.core.ai_settings import AiSettings, ModelSettings, ProviderKeys
 from f.core.prompts import AnswerRequest, Passage
-from f.core.settings import AiSettings, ModelSettings, ProviderKeys
 from tests.support.provider_servers import (
     CohereServer,
     OpenAiServer,

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from f.core import provider_calls
+from f.core.ai_settings import AiSettings, ProviderKeys
 from f.core.answering import ANSWER_TOKENS, Completion, rewrite_question, write_answer
 from f.core.errors import Misconfigured, ProviderRejected, ProviderUnavailable
 from f.core.prompts import Turn, render_answer_messages
-from f.core.settings import AiSettings, ProviderKeys
 from tests.providers.conftest import KEYS, OFFLINE, REQUEST
 from tests.support import provider_faults as faults
 from tests.support.provider_faults import Fault

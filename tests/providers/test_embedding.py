@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from f.core.ai_settings import AiSettings, ModelSettings, ProviderKeys
 from f.core.embedding import BATCH_SIZE, EMBEDDING_DIMENSION, embed_texts
 from f.core.errors import Misconfigured, ProviderRejected, ProviderUnavailable
-from f.core.settings import AiSettings, ModelSettings, ProviderKeys
 from tests.providers.conftest import KEYS, OFFLINE
 from tests.support import provider_faults as faults
 from tests.support.provider_faults import Fault, Vectors

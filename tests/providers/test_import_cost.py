@@ -25,7 +25,7 @@ def test_the_faces_load_no_package_and_no_provider() -> None:
 
 def test_offline_loads_no_package() -> None:
     code = f"""{FACES}
-from f.core.settings import AiSettings, ModelSettings, ProviderKeys
+from f.core.ai_settings import AiSettings, ModelSettings, ProviderKeys
 model = ModelSettings("offline")
 settings = AiSettings("offline", model, model, rerank=model)
 f.core.embedding.embed_texts(["text"], "query", settings, ProviderKeys("", ""))
@@ -44,7 +44,7 @@ f.core.reranking.rerank("what", ["text"], settings, ProviderKeys("", ""))"""
 def test_a_provider_loads_its_own_sdk_only(module: str, loads: str, leaves: str) -> None:
     code = f"""from f.core.{module} import check_model
 from f.core.provider_calls import Deadline, Target, run_with_fallback
-from f.core.settings import ModelSettings
+from f.core.ai_settings import ModelSettings
 from f.core.errors import ProviderUnavailable
 call = lambda: check_model(ModelSettings("m", "http://127.0.0.1:1"), "key")
 try:

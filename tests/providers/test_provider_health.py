@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from f.core.ai_settings import AiSettings, ModelSettings, ProviderKeys
 from f.core.provider_health import check_providers
-from f.core.settings import AiSettings, ModelSettings, ProviderKeys
 from tests.providers.conftest import KEYS, OFFLINE
 from tests.support import provider_faults as faults
 from tests.support.provider_faults import Fault

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from f.core.ai_settings import AiSettings, ModelSettings
 from f.core.errors import Misconfigured, ProviderRejected, ProviderUnavailable
 from f.core.reranking import rerank
-from f.core.settings import AiSettings, ModelSettings
 from tests.providers.conftest import KEYS, OFFLINE
 from tests.support import provider_faults as faults
 from tests.support.provider_faults import Fault

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from f.core.ai_settings import AiSettings, ProviderKeys
 from f.core.answering import write_answer
 from f.core.embedding import embed_texts
 from f.core.errors import KnowledgeError
 from f.core.provider_health import check_providers
 from f.core.reranking import rerank
-from f.core.settings import AiSettings, ProviderKeys
 from tests.providers.conftest import KEYS, REQUEST, SECRETS
 from tests.support import provider_faults as faults
 from tests.support.provider_listener import ProviderServer

@@ -97,7 +97,7 @@ def insert_documents(installation: Installation, tenant: Tenant, texts: Sequence
             FROM unnest(%(texts)s::text[]) WITH ORDINALITY AS given (text, number)
         ), document AS (
             INSERT INTO documents (tenant_id, title, content, content_hash, language, chunk_count, word_count)
-            SELECT %(tenant)s, 'Document ' || number, text, sha256(text::bytea), 'english', 1, length(words) FROM given
+            SELECT %(tenant)s, 'Document ' || number, text, sha256(convert_to(text, 'UTF8')), 'english', 1, length(words) FROM given
             ORDER BY number
             RETURNING id, content
         ), chunk AS (

@@ -34,7 +34,9 @@ def test_a_shared_module_refuses_to_run_as_a_script(module: Path) -> None:
     program = f"import importlib; importlib.import_module({path.replace('/', '.')!r})"
     environment = {**os.environ, "WM_JOB_PATH": path, "PYTHONPATH": str(REPOSITORY)}
 
-    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
 
     assert ended.returncode == 1
     assert "none of them is a script" in ended.stderr

@@ -1,0 +1,247 @@
+"""What the two logins may do: exactly what is listed here, and nothing by ownership, by a role, or by default."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg2
+import pytest
+
+from local.database import Server
+from local.settings import Credentials
+from sql.install import install
+from tests.database.worlds import APP, OPERATOR, OWNER, Filled, World
+
+READ, ADD, CHANGE, REMOVE, USE, EXECUTE = "SELECT", "INSERT", "UPDATE", "DELETE", "USAGE", "EXECUTE"
+
+EXPECTED = {
+    APP: {
+        "tenants": {READ},
+        "family_members": {READ},
+        "schema_migrations": {READ},
+        "documents": {READ, ADD, CHANGE},
+        "document_chunks": {READ, ADD},
+        "document_chunks.embedding": {CHANGE},
+        "document_chunks.embedding_model": {CHANGE},
+        "chunk_words": {READ, ADD},
+        "conversation_sessions": {READ, ADD},
+        "conversation_sessions.last_message_at": {CHANGE},
+        "conversation_sessions.expires_at": {CHANGE},
+        "conversation_messages": {READ, ADD},
+        "api_usage": {READ, ADD},
+        "documents_id_seq": {USE},
+        "document_chunks_id_seq": {USE},
+        "conversation_messages_id_seq": {USE},
+        "api_usage_id_seq": {USE},
+    },
+    OPERATOR: {
+        "schema_migrations": {READ},
+        "tenants": {READ, ADD},
+        "users": {READ, ADD},
+        "tenant_memberships": {READ, ADD},
+        "family_members": {READ, ADD},
+        "documents": {READ, CHANGE, REMOVE},
+        "document_chunks": {READ, CHANGE, REMOVE},
+        "chunk_words": {READ, REMOVE},
+        "expiry_notices": {READ, ADD, REMOVE},
+        "conversation_sessions": {READ, REMOVE},
+        "conversation_messages": {READ, REMOVE},
+        "api_usage": {READ, ADD},
+        "family_members_id_seq": {USE},
+        "expiry_notices_id_seq": {USE},
+        "api_usage_id_seq": {USE},
+        "maintain_vector_index(integer,integer)": {EXECUTE},
+    },
+}
+"""A new grant has to be listed here too."""
+
+FUNCTIONS = {
+    "add_chunk_words()",
+    "any_of_words(text[])",
+    "enter_tenant(uuid,integer,text)",
+    "fold_accents(text)",
+    "maintain_vector_index(integer,integer)",
+    "may_see(text,integer,boolean,text,integer)",
+    "member_may_see(text,integer)",
+    "rank_by_words(uuid,text,integer[],text[],double precision,double precision,integer)",
+    "remove_chunk_words()",
+    "words_of(text,text)",
+}
+DEFINERS = {"maintain_vector_index(integer,integer)"}
+"""Functions that run with their owner's rights."""
+
+_GRANTS = """
+SELECT grantee::regrole::text AS login, name, privilege_type AS privilege FROM (
+    SELECT (aclexplode(relacl)).*, relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT (aclexplode(attacl)).*, attrelid::regclass || '.' || attname FROM pg_attribute
+        JOIN pg_class AS c ON c.oid = attrelid WHERE relnamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT (aclexplode(proacl)).*, oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+) AS granted
+WHERE grantee = coalesce(to_regrole(%s), 0::oid)
+"""
+_OUR_FUNCTIONS = """
+SELECT p.oid::regprocedure::text AS name, prosecdef AS is_definer, proconfig AS settings,
+       pg_get_userbyid(proowner) AS owner,
+       has_function_privilege('knowledge_app', p.oid, 'EXECUTE') AS for_app,
+       has_function_privilege('public', p.oid, 'EXECUTE') AS for_public
+FROM pg_proc AS p WHERE pronamespace = 'public'::regnamespace
+  AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = p.oid AND d.deptype = 'e')
+"""
+
+
+@pytest.fixture(scope="module")
+def world(postgres: Server, credentials: Credentials, template: str) -> Iterator[World]:
+    """An installed database: a clone would not have the grants on the database itself."""
+    made = World(postgres, credentials, postgres.create_database())
+    install(
+        made.dsn("postgres"),
+        app_password=credentials.app_password,
+        operator_password=credentials.operator_password,
+    )
+    yield made
+    postgres.drop_database(made.name)
+
+
+@pytest.mark.parametrize("login", [APP, OPERATOR])
+def test_a_login_has_exactly_the_grants_that_are_listed(world: World, login: str) -> None:
+    granted: dict[str, set[str]] = {}
+    for row in world.query(_GRANTS, (login,)):
+        granted.setdefault(row["name"], set()).add(row["privilege"])
+
+    assert granted == EXPECTED[login]
+
+
+def test_the_public_has_no_grant_on_tables_sequences_schema_and_database(world: World) -> None:
+    on_relations = [row for row in world.query(_GRANTS, ("-",)) if "(" not in row["name"]]
+    acls = world.query(
+        "SELECT (aclexplode(nspacl)).grantee FROM pg_namespace WHERE nspname = 'public' UNION ALL"
+        " SELECT (aclexplode(datacl)).grantee FROM pg_database WHERE datname = current_database()"
+    )
+
+    assert on_relations == []
+    assert acls
+    assert all(row["grantee"] != 0 for row in acls)
+
+
+def test_there_are_no_functions_but_the_listed_ones_and_the_definers_are_closed(world: World) -> None:
+    functions = {row["name"]: row for row in world.query(_OUR_FUNCTIONS)}
+
+    assert set(functions) == FUNCTIONS
+    assert {name for name, row in functions.items() if row["is_definer"]} == DEFINERS
+    assert {name for name, row in functions.items() if not row["for_public"]} == DEFINERS
+    for name in DEFINERS:
+        assert functions[name]["settings"] == ['search_path=""'], name
+        assert functions[name]["owner"] == OWNER, name
+        assert functions[name]["for_app"] is False, name
+
+
+def test_there_are_no_views_that_could_pass_the_policies_by(world: World) -> None:
+    views = world.query(
+        "SELECT relname, relkind::text, reloptions FROM pg_class"
+        " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('v', 'm', 'f')"
+    )
+
+    assert [view for view in views if "security_invoker=true" not in (view["reloptions"] or [])] == []
+
+
+@pytest.mark.parametrize("login", [APP, OPERATOR])
+def test_a_login_owns_nothing_is_in_no_role_and_bypasses_nothing(world: World, login: str) -> None:
+    [role] = world.query(
+        "SELECT rolsuper, rolbypassrls, rolcreatedb, rolcreaterole, rolreplication, rolinherit FROM pg_roles"
+        " WHERE rolname = %s",
+        (login,),
+    )
+    owned = world.query(
+        "SELECT classid::regclass::text, objid FROM pg_shdepend WHERE refobjid = to_regrole(%s) AND deptype = 'o'",
+        (login,),
+    )
+    roles = world.query("SELECT roleid::regrole::text FROM pg_auth_members WHERE member = to_regrole(%s)", (login,))
+
+    assert not any(role.values()), role
+    assert owned == []
+    assert roles == []
+
+
+def test_the_owner_cannot_log_in_and_is_under_the_policies(world: World, two_tenants: tuple[Filled, Filled]) -> None:
+    [role] = world.query("SELECT rolcanlogin, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = %s", (OWNER,))
+    assert not any(role.values()), role
+    with world.connected("postgres") as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(f"SET LOCAL ROLE {OWNER}")
+        for table in world.walled_tables():
+            cursor.execute(f"SELECT count(*) AS n FROM {table}")
+            assert cursor.fetchone()["n"] == 0, table
+        cursor.execute("ROLLBACK")
+
+
+FORBIDDEN = {
+    "create a table": "CREATE TABLE mine (id int)",
+    "create a temporary table": "CREATE TEMPORARY TABLE mine (id int)",
+    "create a schema": "CREATE SCHEMA mine",
+    "create a function": "CREATE FUNCTION mine() RETURNS int LANGUAGE sql RETURN 1",
+    "create a view": "CREATE VIEW mine AS SELECT * FROM documents",
+    "create an extension": "CREATE EXTENSION vector WITH SCHEMA public",
+    "create a role": "CREATE ROLE mine",
+    "alter a table": "ALTER TABLE documents DISABLE ROW LEVEL SECURITY",
+    "alter a policy": 'ALTER POLICY "members see documents that are for them" ON documents USING (true)',
+    "drop a policy": 'DROP POLICY "members see documents that are for them" ON documents',
+    "drop a table": "DROP TABLE api_usage",
+    "empty a table": "TRUNCATE documents CASCADE",
+    "replace a function": "CREATE OR REPLACE FUNCTION fold_accents(original text) RETURNS text LANGUAGE sql RETURN ''",
+    "make a function leakproof": "ALTER FUNCTION may_see LEAKPROOF",
+    "switch triggers off": "ALTER TABLE document_chunks DISABLE TRIGGER ALL",
+    "skip triggers": "SET session_replication_role = replica",
+    "become the owner": f"SET ROLE {OWNER}",
+    "become the superuser": "SET ROLE postgres",
+    "take another identity": "SET SESSION AUTHORIZATION postgres",
+    "grant itself the owner": f"GRANT {OWNER} TO CURRENT_USER",
+    # To who has some right on a table, granting the others is no error, and has no effect either.
+    "grant itself a table": "GRANT ALL ON tenants TO CURRENT_USER; DELETE FROM tenants",
+    "raise itself": "ALTER ROLE CURRENT_USER SUPERUSER",
+    "bypass policies": "ALTER ROLE CURRENT_USER BYPASSRLS",
+    "read files": "SELECT pg_read_file('postgresql.conf')",
+    "run programs": "COPY tenants TO PROGRAM 'cat'",
+    "write files": "COPY tenants TO '/tmp/tenants'",
+    "read passwords": "SELECT rolpassword FROM pg_authid",
+    "copy a table past the policies": "SET row_security = off; SELECT * FROM documents",
+    "write the ledger": "DELETE FROM schema_migrations",
+    "change tenants": "UPDATE tenants SET admins_see_private = true",
+    "promote members": "UPDATE family_members SET member_type = 'admin'",
+    "set a sequence back": "SELECT setval('documents_id_seq', 1)",
+}
+
+
+@pytest.mark.parametrize("login", [APP, OPERATOR])
+@pytest.mark.parametrize("deed", FORBIDDEN)
+def test_a_login_cannot(world: World, two_tenants: tuple[Filled, Filled], login: str, deed: str) -> None:
+    errors = (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.DuplicateObject)
+    with world.entered(login, two_tenants[0].id, None, "system") as cursor, pytest.raises(errors) as refused:
+        cursor.execute(FORBIDDEN[deed])
+    # The extension is there already, which is told before the right to make it is looked at.
+    assert refused.type is psycopg2.errors.InsufficientPrivilege or deed == "create an extension"
+
+
+def test_a_login_without_grants_cannot_even_connect(world: World) -> None:
+    with world.connected("postgres") as cursor:
+        cursor.execute("DROP ROLE IF EXISTS stranger")
+        cursor.execute("CREATE ROLE stranger LOGIN PASSWORD 'stranger'")
+    with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+        psycopg2.connect(world.postgres.dsn("stranger", "stranger", world.name))
+    world.query("DROP ROLE stranger")
+
+
+def test_statistics_tell_a_login_nothing_of_the_rows(world: World, two_tenants: tuple[Filled, Filled]) -> None:
+    world.query("ANALYZE")
+    statement = (
+        "SELECT tablename, attname FROM pg_stats WHERE schemaname = 'public' AND tablename <> 'schema_migrations'"
+    )
+
+    def told(cursor: Any) -> list[Any]:
+        cursor.execute(statement)
+        return list(cursor.fetchall())
+
+    assert world.query(statement), "there are no statistics, so it proves nothing"
+    for login in (APP, OPERATOR):
+        with world.entered(login, two_tenants[0].id) as cursor:
+            assert told(cursor) == []
