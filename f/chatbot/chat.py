@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Answer a question from the documents that the caller may see, with citations.
 
 Script: reads passages, asks the model, and keeps the question and the answer with their usage in one transaction.
@@ -7,6 +8,8 @@ quote and its place in the document. When the documents do not hold the answer, 
 With session_id a conversation goes on: a follow-up question is understood by what was said before. With stream, events
 come while it works, a JSON object a line: thinking, search, answer (piece by piece), complete (the whole data).
 A provider that does not answer, nor its fallback, gives HTTP 503.
+
+The first line of this file keeps Windmill from writing null for "NaN" and "Infinity" inside of texts.
 """
 
 from typing import Literal

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Find documents by words and by meaning, and show the passage that fits best.
 
 Script: reads only, but for the usage of the provider calls that it makes. Words and vectors are searched inside what
@@ -7,6 +8,8 @@ with its best passage. When the provider does not answer, words alone are search
 relevance is in [0, 1]. Reranked, it is the reranker's score. Otherwise it is the share of the best possible rank: 1 is
 first by words and by meaning, .5 first by one of the two; it compares hits of one search, not of two.
 In a snippet the matching words stand between two asterisks; it is plain text, not HTML.
+
+The first line of this file keeps Windmill from writing null for "NaN" and "Infinity" inside of texts.
 """
 
 from typing import Literal

@@ -78,9 +78,7 @@ def main(directory: str) -> int:
 
 def _call(script: ModuleType, job: dict[str, Any]) -> str:
     """Call the function and return its result as JSON."""
-    function: Any = script
-    for name in job["function"].split("."):
-        function = getattr(function, name)
+    function: Any = getattr(script, job["function"])
     if not callable(function):
         raise ValueError(f"{job['function']} function is missing")
     result = function(**_arguments(job["signature"], job["args"]))
@@ -89,7 +87,7 @@ def _call(script: ModuleType, job: dict[str, Any]) -> str:
         for piece in result:
             print("WM_STREAM: " + piece.replace("\n", "\\n"))
         result = None
-    return _to_json(result)
+    return _to_json(result, rewrites=job["rewrites_result"])
 
 
 def _arguments(signature: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -141,14 +139,14 @@ def _to_date(value: str) -> object:
 _CONVERSIONS: dict[str, Callable[[str], object]] = {"bytes": _to_bytes, "datetime": _to_datetime, "date": _to_date}
 
 
-def _to_json(result: object) -> str:
+def _to_json(result: object, *, rewrites: bool) -> str:
     """Encode a result as the wrapper does: what JSON does not know becomes ``str()``, bytes become base64."""
     if type(result) is bytes:
         result = _base64(result)
     elif type(result) is dict:
         result = {key: _base64(value) if type(value) is bytes else value for key, value in result.items()}
     text = json.dumps(result, separators=(",", ":"), default=str)
-    if "NaN" in text or "Infinity" in text or "\\u0000" in text:
+    if rewrites and ("NaN" in text or "Infinity" in text or "\\u0000" in text):
         import re  # noqa: PLC0415  # few results need it
 
         # Also inside of strings: a document that says "Infinity" comes back with " null " in its place.

@@ -6,6 +6,8 @@ Module of the stand-in for Windmill.
 import base64
 import binascii
 import json
+import math
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -14,6 +16,8 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from local.server.errors import BadRequest, UnsupportedMediaType
+
+_ENTRYPOINT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 
 async def json_body(request: Request) -> Any:
@@ -26,9 +30,25 @@ async def json_body(request: Request) -> Any:
     if not body.strip():
         return {}
     try:
-        return json.loads(body)
+        return _parse(body)
     except ValueError as error:
         raise BadRequest(f"invalid json: {error}") from error
+
+
+def _parse(text: str | bytes) -> Any:
+    """Parse JSON as strictly as the real server: no NaN, no number beyond a double, no half of a surrogate pair."""
+    value = json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
+    json.dumps(value, ensure_ascii=False).encode()  # raises on a lone surrogate
+    return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_number(text)
+
+
+def _refuse_number(text: str) -> float:
+    raise ValueError(f"number out of range: {text}")
 
 
 async def object_body(request: Request) -> dict[str, Any]:
@@ -52,6 +72,14 @@ async def job_arguments(request: Request) -> dict[str, Any]:
         BadRequest: When the body or the payload is malformed.
         UnsupportedMediaType: When the body is neither JSON nor a form nor plain text.
     """
+    arguments = await _read_arguments(request)
+    override = arguments.get("_ENTRYPOINT_OVERRIDE")
+    if override is not None and not (isinstance(override, str) and _ENTRYPOINT.fullmatch(override)):
+        raise BadRequest("Invalid entrypoint override: it must be an identifier")
+    return arguments
+
+
+async def _read_arguments(request: Request) -> dict[str, Any]:
     if request.method == "GET":
         return _from_payload(request.query_params.get("payload"))
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
@@ -73,7 +101,7 @@ def _from_payload(payload: str | None) -> dict[str, Any]:
     try:
         # Both alphabets are in use; padding is often left out in URLs.
         text = payload.replace(" ", "+").replace("-", "+").replace("_", "/")
-        value = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), validate=True))
+        value = _parse(base64.b64decode(text + "=" * (-len(text) % 4), validate=True))
     except (binascii.Error, ValueError) as error:
         raise BadRequest(f"invalid payload: {error}") from error
     if not isinstance(value, dict):

@@ -8,6 +8,7 @@ value arrives as None.
 import ast
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,13 @@ def signature_of(file: Path, function: str) -> Signature:
     """
     status = file.stat()
     return _read(file, function, status.st_mtime_ns, status.st_size)
+
+
+def annotations_of(file: Path) -> set[str]:
+    """Read the words that a script's leading comments consist of, by which it asks for special treatment."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    leading = takewhile(lambda line: line.startswith("#"), lines)
+    return {word for line in leading for word in line.lstrip("# ").split()}
 
 
 @lru_cache(maxsize=256)

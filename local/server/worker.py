@@ -20,7 +20,7 @@ from local.server.errors import ApiError
 from local.server.jobs import Job, JobStore, canceled_result, error_result
 from local.server.processes import JobProcess, ProcessGroups
 from local.server.references import resolve_arguments
-from local.server.signatures import signature_of
+from local.server.signatures import annotations_of, signature_of
 from local.server.workspace import USER_EMAIL, USER_NAME, Workspace
 
 DEFAULT_TIMEOUT_SECONDS = 900.0
@@ -138,6 +138,7 @@ class Worker:
             "module": job.path.replace("/", "."),
             "function": function,
             "signature": signature_of(file, function).as_json(),
+            "rewrites_result": "skip_result_postprocessing" not in annotations_of(file),
             "args": args,
             "folders": folders,
         }

@@ -220,6 +220,9 @@ def test_behind_pgbouncer_in_transaction_mode_tenants_share_a_connection_and_mix
                     assert tenants_seen == {tenant}
         shared = set()
         for database in databases:
+            with database.connection.cursor() as cursor:  # a statement of somebody who has entered no tenant
+                assert settings(cursor) == []
+                assert seen(cursor) == 0
             with database.administration() as outside:
                 assert outside.rows("SELECT id FROM documents") == []
                 shared.add(outside.rows("SELECT pg_backend_pid() AS pid")[0]["pid"])

@@ -255,6 +255,10 @@ def check_installation(world: World, dsn: str, fresh: dict[str, list[str]], log:
         with world.entered("knowledge_app", seen_as.id, seen_as.members["admin"]) as cursor:
             cursor.execute("SELECT count(*) AS n FROM documents")
             assert cursor.fetchone()["n"] == documents
+    with world.entered("knowledge_operator", tenant.id, None, "system") as cursor:
+        cursor.execute("DELETE FROM documents")
+        cursor.execute("SELECT count(*) AS n FROM chunk_words")
+        assert cursor.fetchone()["n"] == 0
     written = log.read_text(errors="replace")
     assert "ALTER ROLE" in written, "the log has no statements, so it proves nothing"
     assert app not in written

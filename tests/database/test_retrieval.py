@@ -6,6 +6,7 @@ from the papers' formulas, over what the member may see and nothing else.
 """
 
 import math
+import random
 import struct
 from collections import Counter
 from collections.abc import Callable
@@ -37,7 +38,14 @@ GREEK = (
     "Γεμιστά: ντομάτες, ρύζι, λάδι και σκόρδο.",
     "Η εκδρομή του σχολείου ξεκινά τη Δευτέρα· φέρτε καπέλο.",
 )
+_DRAWN = random.Random(5)
+_VOCABULARY = ("harbour", "lantern", "meadow", "orchard", "pebble", "quarry", "ribbon", "saddle", "timber", "velvet")
+MANY = tuple(" ".join(_DRAWN.choices(_VOCABULARY, k=_DRAWN.randint(4, 60))) for _ in range(60))
+"""Texts of few words, of every length and frequency, whose order depends on each constant of the formulas."""
 QUESTIONS = (
+    "harbour",
+    "lantern meadow harbour",
+    "orchard pebble quarry ribbon saddle",
     "What is the excess for theft?",
     "glass",
     "house insurance excess euros",
@@ -82,6 +90,9 @@ def corpus(world: World) -> Corpus:
                 visibility=visibility,
             )  # fmt: skip
             documents[visibility].add(document)
+        for text in MANY:
+            document = add_document(cursor, tenant.id, texts=(text,), vectors=embed([text]), model=MODEL)
+            documents["everyone"].add(document)
         # Another tenant with the same texts, whose words and vectors must count for nothing here.
         other = new_tenant(world)
         add_document(cursor, other.id, texts=ENGLISH, vectors=embed(list(ENGLISH)), model=MODEL)

@@ -102,7 +102,13 @@ def test_without_any_document_no_model_is_asked(installation: Installation) -> N
 def test_only_what_the_filters_leave_is_used(home: Home) -> None:
     installation, tenant, ids = home
     question = "What is the excess for theft?"
-    for chosen in ({"category": "contracts"}, {"tags": ["boat"]}, {"document_ids": [ids["lease"]]}, {"document_ids": []}):
+    chosen: Json
+    for chosen in (
+        {"category": "contracts"},
+        {"tags": ["boat"]},
+        {"document_ids": [ids["lease"]]},
+        {"document_ids": []},
+    ):
         assert "400" not in ask(installation, tenant, question, **chosen)["answer"], chosen
     for chosen in ({"category": "insurance"}, {"tags": ["CAR"]}, {"document_ids": [ids["car"]]}):
         assert "400 euros" in ask(installation, tenant, question, **chosen)["answer"], chosen
@@ -200,10 +206,21 @@ def test_a_job_that_is_repeated_answers_again_and_is_kept_and_counted_once(home:
 
 def test_long_and_odd_questions_are_answered(home: Home) -> None:
     installation, tenant, _ = home
-    odd = ["x" * 4_000, "🎉", "\u202eשלום", "a & ! | ' \\ :* <->", "the of and", "%s {} $1", "theft\n\n\texcess?", "[0]"]
+    odd = [
+        "x" * 4_000,
+        "🎉",
+        "\u202eשלום",
+        "a & ! | ' \\ :* <->",
+        "the of and",
+        "%s {} $1",
+        "theft\n\n\texcess?",
+        "[0]",
+    ]
 
     for question, reply in zip(
-        odd, in_parallel([partial(installation.run, CHAT, tenant_id=tenant.id, question=one) for one in odd]), strict=True
+        odd,
+        in_parallel([partial(installation.run, CHAT, tenant_id=tenant.id, question=one) for one in odd]),
+        strict=True,
     ):
         assert reply.status == 200, f"{question!a}: {reply.text}"
 
@@ -259,13 +276,18 @@ def is_rewriting(messages: list[Json]) -> bool:
 
 def test_a_streamed_text_of_any_kind_arrives_to_the_letter(cloud: Cloud, family: Tenant) -> None:
     said = (
-        'The "excess" for theft\nis 400 euros [1].\n\n- C:\\new\\table \\\\n \\u0041\n- Η κλοπή: 400 ευρώ 🚗👨‍👩‍👧 [1].\n'
-        "\tA tab, a ‘quote’, {\"json\": [1]} and WM_STREAM: x."
+        'The "excess" for theft\nis 400 euros [1].\n\n'
+        "- C:\\new\\table \\\\n \\u0041\n- Η κλοπή: 400 ευρώ 🚗👨‍👩‍👧 [1].\n"
+        '\tA tab, a ‘quote’, {"json": [1]} and WM_STREAM: x.'
     )
     cloud.groq.answer = lambda _: said
     for stream in (True, False):
         job = cloud.installation.start(
-            CHAT, tenant_id=family.id, user_member_id=family.adult, question="What is the excess for theft?", stream=stream
+            CHAT,
+            tenant_id=family.id,
+            user_member_id=family.adult,
+            question="What is the excess for theft?",
+            stream=stream,
         )
         events = cloud.installation.events(job)
         data = cloud.installation.wait(job)["result"]["data"]
@@ -355,9 +377,8 @@ def test_what_was_said_with_an_admins_sight_is_not_told_to_who_sees_less(cloud: 
     for narrowed, sees in ((None, True), ("adult", False), ("teen", False), ("child", False)):
         cloud.groq.requests.clear()
         cloud.cohere.requests.clear()
-        cloud.installation.run(
-            CHAT, question="And for glass?", session_id=session, user_member_type=narrowed, **caller
-        ).data  # noqa: B018 -- it has to succeed
+        follow_up = caller | {"question": "And for glass?", "session_id": session, "user_member_type": narrowed}
+        assert cloud.installation.run(CHAT, **follow_up).data["session_id"] == session
         told = "\n".join(said_to(cloud, number) for number in range(len(cloud.groq.requests)))
         told += "\n".join(str(request.body) for request in cloud.cohere.requests)
         assert ("Zebra" in told) is sees, narrowed
@@ -436,7 +457,11 @@ def test_when_no_model_answers_it_says_503_and_counts_what_was_spent(
     before = len(usage(cloud.installation, family))
     for stream in (False, True):
         reply = cloud.installation.run(
-            CHAT, tenant_id=family.id, user_member_id=family.adult, question="What is the excess for theft?", stream=stream
+            CHAT,
+            tenant_id=family.id,
+            user_member_id=family.adult,
+            question="What is the excess for theft?",
+            stream=stream,
         )
         sentence = reply.refused(503, "provider_unavailable")
         assert "try again" in sentence

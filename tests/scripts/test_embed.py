@@ -284,7 +284,10 @@ def test_a_provider_that_is_down_lets_documents_wait_three_times_and_then_fail(c
 
 @pytest.mark.parametrize(
     "fault",
-    [status(401), status(400), wrong_dimension(), wrong_count(-1), wrong_count(1), not_a_number(), not_a_number(math.inf)],
+    [
+        status(401), status(400), wrong_dimension(), wrong_count(-1), wrong_count(1), not_a_number(),
+        not_a_number(math.inf),
+    ],
     ids=["401", "400", "dimension", "too few", "too many", "NaN", "infinity"],
 )  # fmt: skip
 def test_what_a_repeat_cannot_mend_fails_at_once_and_stores_nothing(cloud: Cloud, fault: Fault) -> None:

@@ -24,7 +24,7 @@ def test_an_embedding_killed_ten_times_completes_whole_and_is_counted_once(cloud
     wanted = stored(installation, tenant)
     cloud.cohere.embed = cheap()
     installation.run(EMBED, tenant_id=undisturbed.id)
-    chance = random.Random(7)  # noqa: S311 -- no secret; the same moments in every run
+    chance = random.Random(7)  # the same moments in every run
 
     def slowly(texts: list[str]) -> list[list[float]]:
         time.sleep(chance.uniform(0.1, 1.2))

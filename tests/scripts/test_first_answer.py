@@ -41,3 +41,18 @@ def test_a_teen_and_another_tenant_get_nothing_of_it(installation: Installation)
         assert found["total"] == 0
         assert answer["answered"] is False
         assert "400" not in answer["answer"]
+
+
+def test_a_text_that_windmill_would_rewrite_comes_back_to_the_letter(installation: Installation) -> None:
+    tenant = installation.new_tenant()
+    text = "The wall of the Infinity pool was repaired in May. The NaN bakery delivers bread on Mondays."
+    document = installation.add_document(tenant, text, "Infinity and NaN")
+
+    found = installation.run("f/chatbot/search", tenant_id=tenant.id, query="Infinity pool").data["documents"]
+    answer = installation.run(
+        "f/chatbot/chat", tenant_id=tenant.id, question="When was the wall of the Infinity pool repaired?"
+    ).data
+
+    assert [(hit["document_id"], hit["title"]) for hit in found] == [(document, "Infinity and NaN")]
+    assert "Infinity pool was repaired in May" in answer["answer"]
+    assert all(text[citation["start"] : citation["end"]] == citation["quote"] for citation in answer["citations"])

@@ -276,7 +276,7 @@ ODD_TEXTS = {
     "an endless heading": "# " + "The endless heading of it all " * 10_000 + "\n\nA text under it.\n\n" * 20,
     "many headings": "".join(f"{'#' * (n % 6 + 1)} Part {n}\n\nText of part {n}.\n\n" for n in range(300)),
     "many pages": "Page.\f" * 2_000,
-    "quotes and statements": "'; DROP TABLE documents; -- \\ %s %(tenant)s {} $1 \"\"\" <script>",
+    "quotes and statements": '\'; DROP TABLE documents; -- \\ %s %(tenant)s {} $1 """ <script>',
     "carriage returns": "One.\rTwo.\r\rThree.\r\n",
 }
 

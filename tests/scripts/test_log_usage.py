@@ -20,7 +20,11 @@ def tenant(cloud: Cloud) -> Tenant:
 
 
 def test_an_event_is_counted_once_however_often_it_is_told(cloud: Cloud, tenant: Tenant) -> None:
-    told: Json = {"tenant_id": tenant.id, "user_member_id": tenant.teen, **event(input_tokens=10_000, output_tokens=200)}
+    told: Json = {
+        "tenant_id": tenant.id,
+        "user_member_id": tenant.teen,
+        **event(input_tokens=10_000, output_tokens=200),
+    }
 
     answers = [reply.data for reply in in_parallel([partial(cloud.installation.run, LOG, **told)] * 4)]
 
@@ -44,7 +48,11 @@ def test_two_tenants_may_use_the_same_event_id(cloud: Cloud, tenant: Tenant) -> 
 
 
 def test_costs_are_exact_and_rounded_up_to_a_whole_microdollar(cloud: Cloud, tenant: Tenant) -> None:
-    prices = {"usd_per_million_input_tokens": 0.1, "usd_per_million_output_tokens": 0.7, "usd_per_thousand_searches": 0.3}
+    prices = {
+        "usd_per_million_input_tokens": 0.1,
+        "usd_per_million_output_tokens": 0.7,
+        "usd_per_thousand_searches": 0.3,
+    }
     cloud.use(other_prices={"other": prices})
     expected = [
         (event("a", input_tokens=1), 1),
@@ -73,7 +81,7 @@ def test_a_list_of_events_is_counted_whole_or_not_at_all(cloud: Cloud, tenant: T
     before = row_counts(cloud.installation, tenant.id)
 
     assert (first["recorded"], first["already_recorded"]) == (2, 0)
-    assert (both["recorded"], both["already_recorded"]) == (3, 1)
+    assert (both["recorded"], both["already_recorded"]) == (2, 1)
     for bad in (event("f", model="unheard-of"), event("f", operation="guess"), event("")):
         cloud.installation.run(LOG, tenant_id=tenant.id, events=[event("e"), bad]).refused(422, "invalid_argument")
     assert row_counts(cloud.installation, tenant.id) == before

@@ -72,7 +72,9 @@ def test_an_address_is_one_account_in_many_tenants_and_once_in_each(installation
 def test_members_without_an_address_are_added_as_often_as_asked(installation: Installation) -> None:
     tenant = installation.new_tenant()
     ids = [
-        installation.run(ADD, tenant_id=tenant.id, name="Nikos", member_type="child", email=email).data["user_member_id"]
+        installation.run(ADD, tenant_id=tenant.id, name="Nikos", member_type="child", email=email).data[
+            "user_member_id"
+        ]
         for email in (None, "")
     ]
 
@@ -102,7 +104,12 @@ def test_a_token_is_its_member_until_it_ends(installation: Installation) -> None
     for contradiction in ({"tenant_id": other.id}, {"user_member_id": tenant.admin}):
         reply = installation.run("f/chatbot/search", **search, session_token=teen, **contradiction)
         reply.refused(403, "forbidden")
-    forged = [teen[:-2], teen.replace(".", ".A", 1), teen.partition(".")[0], f"{adult.partition('.')[0]}.{teen.partition('.')[2]}"]
+    forged = [
+        teen[:-2],
+        teen.replace(".", ".A", 1),
+        teen.partition(".")[0],
+        f"{adult.partition('.')[0]}.{teen.partition('.')[2]}",
+    ]
     for token in forged:
         installation.run("f/chatbot/search", **search, session_token=token).refused(401, "unauthorized")
 
@@ -138,9 +145,9 @@ def test_health_tells_which_provider_is_down_and_never_a_key(cloud: Cloud) -> No
     well = installation.run(HEALTH).data
 
     assert well["status"] == "ok"
-    assert {provider["role"]: (provider["ok"], provider["problem"]) for provider in well["providers"]} == {
-        role: (True, None) for role in ("embed", "rerank", "chat", "fallback_chat")
-    }  # fmt: skip
+    assert {provider["role"]: (provider["ok"], provider["problem"]) for provider in well["providers"]} == dict.fromkeys(
+        ("embed", "rerank", "chat", "fallback_chat"), (True, None)
+    )
     assert well["backlog"]["queued"] >= 2
     cloud.groq.fail(status(503), times=None)
     down = installation.run(HEALTH)

@@ -97,12 +97,13 @@ def insert_documents(installation: Installation, tenant: Tenant, texts: Sequence
             FROM unnest(%(texts)s::text[]) WITH ORDINALITY AS given (text, number)
         ), document AS (
             INSERT INTO documents (tenant_id, title, content, content_hash, language, chunk_count, word_count)
-            SELECT %(tenant)s, 'Document ' || number, text, sha256(convert_to(text, 'UTF8')), 'english', 1, length(words) FROM given
+            SELECT %(tenant)s, 'Document ' || number, text, sha256(convert_to(text, 'UTF8')), 'english', 1, length(words)
+            FROM given
             ORDER BY number
             RETURNING id, content
         ), chunk AS (
-            INSERT INTO document_chunks (tenant_id, document_id, ordinal, start_offset, end_offset, content, token_count,
-                                         words, word_count)
+            INSERT INTO document_chunks (tenant_id, document_id, ordinal, start_offset, end_offset, content,
+                                         token_count, words, word_count)
             SELECT %(tenant)s, document.id, 0, 0, char_length(content), content, 50, words, length(words)
             FROM document JOIN given ON given.text = document.content
         )

@@ -1,0 +1,150 @@
+"""``$var:`` and its kin: Windmill puts a secret where a caller wrote a reference, and nobody may get or store it."""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.attacks.hostile import leaks, logs, nothing_changes, properties, rows_that_hold, secrets_of
+from tests.support.cloud import in_parallel, send
+from tests.support.installation import Installation, Json, Reply, Tenant
+
+CANARY = "canary-0f8d2c71-secret"
+REFERENCES = (
+    "$var:f/chatbot/postgres_password",
+    "$var:f/chatbot/session_signing_keys",
+    "$res:f/chatbot/postgres_db",
+    "$res:f/operations/postgres_db",
+    "$jsonvar:f/chatbot/attacked",
+    "$encrypted:AAAA",
+)
+HIDDEN = (
+    # What Windmill replaces besides: a text in parts, and the job's own variables beside a word that makes it look.
+    {"$interpolate": ["the password is ", {"$var": "f/chatbot/postgres_password"}]},
+    {"a": "$WM_TOKEN", "b": "see $var: for more"},
+    {"a": {"b": [{"c": "$var:f/chatbot/postgres_password"}]}},
+    ["$var:f/chatbot/postgres_password"],
+    ["$WM_TOKEN", "a $res: b"],
+)
+FLOWS = {"f/chatbot/ingest_document": "ingest", "f/chatbot/answer_question": "chat"}
+
+ENOUGH: dict[str, Json] = {
+    "f/chatbot/ingest": {"title": "Title", "content": "Some text."},
+    "f/chatbot/embed": {},
+    "f/chatbot/search": {"query": "text"},
+    "f/chatbot/chat": {"question": "What?"},
+    "f/chatbot/log_usage": {"event_id": "e", "operation": "chat", "model": "offline-sentences"},
+    "f/chatbot/report_failure": {
+        "flow": "f", "step": "s", "name": "n", "message": "m", "extra": {"http_status": 400, "error_code": "x"},
+    },
+    "f/operations/create_tenant": {"name": "Name", "slug": "never-made"},
+    "f/operations/add_member": {"name": "Name", "member_type": "adult", "email": "a@example.org"},
+    "f/operations/issue_session_token": {"user_member_id": 1},
+    "f/operations/report_clean_up": {"documents": {}, "sessions": {}, "requeued": {}, "indexes": {}},
+}  # fmt: skip
+"""Arguments with which each script would do its work; the tenant is added."""
+
+
+@pytest.fixture(scope="module")
+def tenant(installation: Installation) -> Iterator[Tenant]:
+    installation.set_variable("f/chatbot/attacked", json.dumps({"secret": CANARY}))
+    yield installation.new_tenant()
+    installation.stack.server.workspace.variables.pop("f/chatbot/attacked")
+
+
+def told(installation: Installation, text: str) -> list[str]:
+    return [*leaks(installation, text), *(["the canary"] if CANARY in text else [])]
+
+
+def attack(installation: Installation, tenant: Tenant, path: str, name: str, value: Any, kind: str = "p") -> None:
+    """Put a reference into one argument: the call is refused, and its answer and log tell nothing."""
+    base = ENOUGH[f"f/chatbot/{FLOWS[path]}" if kind == "f" else path]
+    if path.endswith("answer_question"):
+        base = {"question": "What?"}
+    arguments = {**base, "tenant_id": tenant.id, name: value}
+    job = installation.start(path, kind, **arguments) if kind == "p" and "path" not in arguments else None
+    if job is not None:
+        state = installation.wait(job)
+        status, text = status_of(state), json.dumps(state)
+        text += logs(installation, job)
+    else:
+        reply: Reply = send(installation, path, arguments, kind)
+        status, text = reply.status, reply.text
+    attempt = f"{path} {name}={value}"
+    assert status == 422, f"{attempt}: {text}"
+    assert told(installation, text) == [], attempt
+
+
+def status_of(state: Json) -> int:
+    """Tell which HTTP status a result has."""
+    result = state["result"]
+    return int(result.get("wm_status_code", 200)) if state["success"] else 422
+
+
+def attacks_on(installation: Installation, tenant: Tenant, path: str, kind: str = "p") -> list[Callable[[], None]]:
+    """Attack each argument with a reference, another one each time, in the shape that the argument has."""
+    attempts = []
+    shapes: dict[str, Callable[[str], Any]] = {"array": lambda text: [text], "object": lambda text: {"a": [text]}}
+    names = list(properties(f"{path}.flow" if kind == "f" else path))
+    for number, name in enumerate(names):
+        shape = shapes.get(properties(f"{path}.flow" if kind == "f" else path)[name].get("type", ""), str)
+        for reference in {REFERENCES[0], REFERENCES[number % len(REFERENCES)]}:
+            attempts.append(partial(attack, installation, tenant, path, name, shape(reference), kind))
+    return attempts
+
+
+@pytest.mark.parametrize("path", ENOUGH)
+def test_a_reference_in_any_argument_of_a_script_is_refused_and_nothing_is_stored_or_told(
+    installation: Installation, tenant: Tenant, path: str
+) -> None:
+    assert properties(path), "the script has no arguments, so it proves nothing"
+    with nothing_changes(installation):
+        in_parallel(attacks_on(installation, tenant, path))
+
+
+@pytest.mark.parametrize("path", FLOWS)
+def test_a_reference_in_any_argument_of_a_flow_is_refused_and_nothing_is_stored_or_told(
+    installation: Installation, tenant: Tenant, path: str
+) -> None:
+    with nothing_changes(installation):
+        in_parallel(attacks_on(installation, tenant, path, "f"))
+
+
+@pytest.mark.parametrize("value", HIDDEN, ids=str)
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("f/chatbot/ingest", "metadata"), ("f/chatbot/ingest", "title"), ("f/chatbot/ingest", "tags"),
+        ("f/chatbot/search", "query"), ("f/chatbot/chat", "question"), ("f/chatbot/log_usage", "events"),
+        ("f/chatbot/log_usage", "document"), ("f/chatbot/report_failure", "message"),
+        ("f/chatbot/report_failure", "extra"), ("f/operations/report_clean_up", "documents"),
+    ],
+)  # fmt: skip
+def test_a_reference_that_is_nested_or_in_parts_is_refused_too(
+    installation: Installation, tenant: Tenant, path: str, name: str, value: Any
+) -> None:
+    with nothing_changes(installation):
+        attack(installation, tenant, path, name, value)
+
+
+def test_an_argument_that_the_script_does_not_have_is_no_way_round(installation: Installation, tenant: Tenant) -> None:
+    with nothing_changes(installation):
+        attack(installation, tenant, "f/chatbot/ingest", "no_such_argument", REFERENCES[0])
+
+
+def test_a_text_that_only_mentions_a_reference_is_a_text(installation: Installation) -> None:
+    tenant = installation.new_tenant()
+    content = "To read a variable in Windmill write $var:f/chatbot/postgres_password, and {$res:x} for a resource."
+    document = installation.add_document(tenant, content, "About $var:", metadata={"a": "x $var: y", "b": "$5"})
+
+    found = installation.run("f/chatbot/search", tenant_id=tenant.id, query=" $var: how to read a variable").data
+
+    assert [hit["document_id"] for hit in found["documents"]] == [document]
+    assert content.startswith(found["documents"][0]["snippet"].replace("**", "")[:20])
+
+
+def test_no_row_of_any_table_holds_a_secret(installation: Installation, tenant: Tenant) -> None:
+    """After all of the above."""
+    assert rows_that_hold(installation, [*secrets_of(installation), CANARY, "job_"]) == []

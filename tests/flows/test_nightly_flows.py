@@ -1,0 +1,236 @@
+"""The flows on schedules over HTTP: notices of what expires, and the nightly clean-up; for all tenants at once."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.conftest import InstallationMaker
+from tests.support.cloud import insert_documents, row_counts
+from tests.support.installation import Installation, Json, Tenant
+
+EXPIRE, CLEAN = "f/operations/expire_documents", "f/operations/clean_up"
+NOTICES = ("30_days", "7_days", "1_day", "expired")
+
+
+@pytest.fixture(scope="module")
+def night(make_installation: InstallationMaker) -> Installation:
+    """An installation to itself: what runs here runs for every tenant in it."""
+    return make_installation()
+
+
+def expiring(night: Installation, tenant: Tenant, days: float, **columns: object) -> int:
+    """Put a document in that expires in so many days."""
+    [stored] = insert_documents(night, tenant, [f"The warranty of {days} days {columns}."])
+    night.query(
+        "UPDATE documents SET expires_at = %s WHERE id = %s", (datetime.now(UTC) + timedelta(days=days), stored)
+    )
+    for column, value in columns.items():
+        night.query(f"UPDATE documents SET {column} = %s WHERE id = %s", (value, stored))
+    return stored
+
+
+def notices(night: Installation, document_id: int) -> set[tuple[int, str]]:
+    """Return who was told of a document, and at which threshold."""
+    rows = night.query("SELECT member_id, threshold FROM expiry_notices WHERE document_id = %s", (document_id,))
+    return {(row["member_id"], row["threshold"]) for row in rows}
+
+
+def expire(night: Installation) -> Json:
+    """Run the flow, and return how many notices are new."""
+    data = night.flow(EXPIRE).data
+    return {threshold: data[threshold] for threshold in NOTICES if data[threshold]}
+
+
+def test_each_threshold_is_told_once_to_everybody_who_may_see(night: Installation) -> None:
+    tenant = night.new_tenant()
+    near = {days: expiring(night, tenant, days) for days in (31, 29.5, 6.5, 0.5, -0.5, -400)}
+    usage = row_counts(night)["api_usage"]
+
+    first, second = expire(night), expire(night)
+
+    assert first == {"30_days": 4, "7_days": 4, "1_day": 4, "expired": 8}
+    assert second == {}
+    told = {days: {threshold for _, threshold in notices(night, one)} for days, one in near.items()}
+    assert told == {
+        31: set(), 29.5: {"30_days"}, 6.5: {"7_days"}, 0.5: {"1_day"}, -0.5: {"expired"}, -400: {"expired"},
+    }  # fmt: skip
+    assert {member for member, _ in notices(night, near[6.5])} == set(tenant.types.values())
+    assert row_counts(night)["api_usage"] == usage
+
+
+def test_the_next_threshold_and_a_new_date_are_told_again(night: Installation) -> None:
+    tenant = night.new_tenant()
+    soon = expiring(night, tenant, 0.5)
+    expire(night)
+    # As if the notice had been written a month ago.
+    night.query("UPDATE expiry_notices SET threshold = '30_days' WHERE document_id = %s", (soon,))
+    assert expire(night) == {"1_day": 4}
+    assert expire(night) == {}
+
+    for days, threshold in ((5, "7_days"), (4, "7_days"), (20, "30_days"), (400, None)):
+        moved = datetime.now(UTC) + timedelta(days=days)
+        night.query("UPDATE documents SET expires_at = %s WHERE id = %s", (moved, soon))
+        assert expire(night) == ({threshold: 4} if threshold else {})
+        assert expire(night) == {}
+
+
+@pytest.mark.parametrize("admins_see_private", [True, False])
+def test_only_those_are_told_who_may_see_the_document(night: Installation, admins_see_private: bool) -> None:
+    tenant = night.new_tenant(admins_see_private=admins_see_private)
+    members = tenant.types
+    cases: list[tuple[Json, set[str]]] = [
+        ({"visibility": "everyone"}, {"admin", "adult", "teen", "child"}),
+        ({"visibility": "adults_only"}, {"admin", "adult"}),
+        ({"visibility": "adults_only", "assigned_to": tenant.teen}, {"admin", "adult"}),
+        ({"visibility": "admins_only"}, {"admin"}),
+        ({"assigned_to": tenant.teen, "visibility": "private"}, {"teen", *(["admin"] if admins_see_private else [])}),
+        ({"assigned_to": tenant.admin, "visibility": "private"}, {"admin"}),
+        ({"deleted_at": datetime.now(UTC)}, set()),
+    ]
+    stored = [expiring(night, tenant, 6, **columns) for columns, _ in cases]
+    night.new_tenant()
+
+    expire(night)
+
+    for (columns, told), one in zip(cases, stored, strict=True):
+        assert {member for member, _ in notices(night, one)} == {members[kind] for kind in told}, columns
+
+
+def test_a_member_who_has_left_is_not_told(night: Installation) -> None:
+    tenant = night.new_tenant()
+    stored = expiring(night, tenant, 6)
+    night.query("UPDATE family_members SET removed_at = now() WHERE id = %s", (tenant.adult,))
+
+    expire(night)
+
+    assert {member for member, _ in notices(night, stored)} == {tenant.admin, tenant.teen, tenant.child}
+
+
+def clean(night: Installation) -> Json:
+    return dict(night.flow(CLEAN).data)
+
+
+def test_a_night_with_nothing_to_do_reports_zeros(night: Installation) -> None:
+    clean(night)
+    data = clean(night)
+
+    assert data.keys() == {"documents", "sessions", "requeued", "indexes"}
+    counts = [
+        data["documents"]["documents"], data["documents"]["chunks"], data["sessions"]["sessions"],
+        data["sessions"]["messages"], data["requeued"]["queued"], data["requeued"]["failed"],
+        data["indexes"]["made"], data["indexes"]["dropped"],
+    ]  # fmt: skip
+    assert counts == [0] * 8
+
+
+def test_deleted_documents_are_purged_after_the_retention_and_not_before(night: Installation) -> None:
+    tenant, hasty = night.new_tenant(retention_days=30), night.new_tenant(retention_days=0)
+    old = insert_documents(night, tenant, [f"An old paper {n}." for n in range(205)])
+    young, alive = insert_documents(night, tenant, ["A young paper.", "A living paper."])
+    [just_now] = insert_documents(night, hasty, ["A hasty paper."])
+    ages = {tuple(old): "30 days 1 minute", (young,): "29 days 23 hours", (just_now,): "1 second"}
+    for papers, age in ages.items():
+        night.query(
+            "UPDATE documents SET deleted_at = now() - %s::interval, expires_at = now() WHERE id = ANY (%s)",
+            (age, list(papers)),
+        )
+    night.query(
+        "INSERT INTO expiry_notices (tenant_id, document_id, member_id, threshold, expires_at) "
+        "SELECT tenant_id, id, %s, 'expired', now() FROM documents WHERE id = ANY (%s)",
+        (tenant.adult, old),
+    )
+
+    data = clean(night)
+
+    assert data["documents"]["documents"] == 206
+    assert data["documents"]["chunks"] == 206
+    left = night.query("SELECT id FROM documents WHERE tenant_id IN (%s, %s) ORDER BY id", (tenant.id, hasty.id))
+    assert [row["id"] for row in left] == [young, alive]
+    counts = row_counts(night, tenant.id)
+    assert (counts["document_chunks"], counts["expiry_notices"]) == (2, 0)
+    words = night.query("SELECT DISTINCT document_id FROM chunk_words WHERE tenant_id = %s", (tenant.id,))
+    assert {row["document_id"] for row in words} == {young, alive}
+    assert row_counts(night, hasty.id)["chunk_words"] == 0
+
+
+def test_expired_conversations_go_with_their_messages_and_their_usage_stays(night: Installation) -> None:
+    tenant = night.new_tenant()
+    caller: Json = {"tenant_id": tenant.id, "user_member_id": tenant.adult}
+    insert_documents(night, tenant, ["The roof was mended in May."])
+    old, new = (night.run("f/chatbot/chat", question="When was the roof mended?", **caller).data for _ in range(2))
+    night.query(
+        "UPDATE conversation_sessions SET expires_at = now() - interval '1 second' WHERE id = %s", (old["session_id"],)
+    )
+    usage = row_counts(night, tenant.id)["api_usage"]
+
+    data = clean(night)
+
+    assert (data["sessions"]["sessions"], data["sessions"]["messages"]) == (1, 2)
+    left = night.query("SELECT id FROM conversation_sessions WHERE tenant_id = %s", (tenant.id,))
+    assert [str(row["id"]) for row in left] == [new["session_id"]]
+    assert row_counts(night, tenant.id)["conversation_messages"] == 2
+    assert row_counts(night, tenant.id)["api_usage"] == usage
+
+
+def test_documents_that_are_stuck_wait_again_and_what_is_at_work_is_left_alone(night: Installation) -> None:
+    tenant = night.new_tenant()
+    killed, lost, tired, working = insert_documents(night, tenant, [f"Paper {n}." for n in range(4)])
+    for one, lease, attempts in (
+        (killed, "now() - interval '1 second'", 1), (lost, "NULL", 2), (tired, "now() - interval '1 day'", 3),
+        (working, "now() + interval '1 minute'", 3),
+    ):  # fmt: skip
+        night.query(
+            f"UPDATE documents SET status = 'processing', lease_holder = 'a run', lease_until = {lease}, attempts = %s "
+            "WHERE id = %s",
+            (attempts, one),
+        )
+
+    data = clean(night)
+
+    assert (data["requeued"]["queued"], data["requeued"]["failed"]) == (2, 1)
+    rows = night.query(
+        "SELECT id, status, lease_holder, failure_reason FROM documents WHERE tenant_id = %s", (tenant.id,)
+    )
+    states = {row["id"]: row for row in rows}
+    assert {one: row["status"] for one, row in states.items()} == {
+        killed: "queued", lost: "queued", tired: "failed", working: "processing",
+    }  # fmt: skip
+    assert states[tired]["failure_reason"]
+    assert states[working]["lease_holder"] == "a run"
+    embedded = night.run("f/chatbot/embed", tenant_id=tenant.id).data
+    assert (embedded["documents"], embedded["remaining"]) == (2, 1)
+
+
+def test_a_large_tenant_gets_a_vector_index_of_its_own_and_loses_it_when_it_has_shrunk(night: Installation) -> None:
+    tenant, small = night.new_tenant(), night.new_tenant()
+    [stored] = insert_documents(night, tenant, ["A paper of very many passages."])
+    insert_documents(night, small, ["A paper of one passage."])
+    night.run("f/chatbot/embed", tenant_id=tenant.id)
+    night.query(
+        """
+        INSERT INTO document_chunks (tenant_id, document_id, ordinal, start_offset, end_offset, content, token_count,
+                                     words, word_count, embedding, embedding_model)
+        SELECT %s, %s, n, 0, 1, 'x', 1, '', 0,
+               (array_fill(0.0::real, ARRAY[n %% 1024]) || 1.0::real
+                || array_fill(0.0::real, ARRAY[1023 - n %% 1024]))::vector(1024)::halfvec(1024),
+               'offline-hashing-1024'
+        FROM generate_series(1, 6000) AS n
+        """,
+        (tenant.id, stored),
+    )
+    began = time.monotonic()
+
+    made, kept = clean(night)["indexes"], clean(night)["indexes"]
+
+    assert time.monotonic() - began < 60
+    assert made["made"] == 1
+    assert (kept["made"], kept["kept"], kept["dropped"]) == (0, 1, 0)
+    [index] = night.query("SELECT indexdef FROM pg_indexes WHERE indexdef LIKE %s", ("%USING hnsw%",))
+    assert tenant.id in index["indexdef"]
+    found = night.run("f/chatbot/search", tenant_id=tenant.id, query="paper of very many passages").data
+    assert found["documents"][0]["snippet"].replace("**", "").startswith("paper of very many")
+    night.query("DELETE FROM document_chunks WHERE tenant_id = %s AND ordinal > 3990", (tenant.id,))
+
+    assert clean(night)["indexes"]["dropped"] == 1
+    assert night.query("SELECT 1 FROM pg_indexes WHERE indexdef LIKE %s", ("%USING hnsw%",)) == []
