@@ -96,7 +96,7 @@ class Asker:
             ProviderUnavailable: When no model answers; what was spent until then is counted.
             ProviderRejected: When the models refuse.
         """
-        session_id = asked.session_id or new_session_id()
+        session_id = self.searcher.session_id = asked.session_id or new_session_id(run_id())
         turns = self._history(asked)
         self._notify({"type": "thinking", "session_id": session_id})
         try:
@@ -204,7 +204,7 @@ class Asker:
         )
         with self.searcher.database.transaction(self.searcher.caller) as transaction:
             keep_exchange(transaction, data["session_id"], exchange)
-            self.searcher.count_usage(transaction, data["session_id"])
+            self.searcher.count_usage(transaction)
 
     def _spent(self, operation: Operation, completion: Completion) -> None:
         """Note a call to be counted."""

@@ -152,7 +152,11 @@ class Embedder:
                 progress.failed += len(give_back(transaction, taken, run_id(), reason, final=final, pause=pause))
             raise
         with self.database.transaction(tenant) as transaction:
-            progress.documents += len(complete(transaction, taken, self.settings.embed.model))
+            done = complete(transaction, taken, self.settings.embed.model)
+            left = [document for document in taken if document not in done]
+            progress.documents += len(done)
+            # Nothing waits and it is still not complete: to take it again would never end.
+            progress.failed += len(give_back(transaction, left, run_id(), "It cannot be completed.", final=True))
 
     def _batches(self, pending: list[PendingChunk]) -> Iterator[tuple[list[PendingChunk], Embeddings]]:
         """Ask for the vectors of full batches, several at once, and give each batch as it comes.

@@ -84,9 +84,9 @@ def history(transaction: Transaction, session_id: str) -> list[Turn]:
     return [Turn(row["role"], row["content"]) for row in reversed(transaction.rows(_HISTORY, parameters))]
 
 
-def new_session_id() -> str:
-    """Return the id of a session that begins; nobody can guess it."""
-    return str(uuid.uuid4())
+def new_session_id(run: str) -> str:
+    """Return the id of the session that a run begins: the same when the run is repeated, and of no use to others."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"session:{run}"))
 
 
 def keep_exchange(transaction: Transaction, session_id: str, exchange: Exchange) -> None:

@@ -83,13 +83,16 @@ class Searcher:
         settings: The models.
         keys: Their keys.
         notices: Sentences that say what could not be done.
-        usage: Calls that were made and are not counted yet; whoever ends the job counts them.
+        session_id: The conversation in which it searches.
+        usage: Calls that were made and are not counted yet: each transaction counts them, so that a kill loses none
+            that is over.
     """
 
     database: Database
     caller: Caller
     settings: AiSettings
     keys: ProviderKeys
+    session_id: str | None = None
     notices: list[str] = field(default_factory=list)
     usage: list[UsageEvent] = field(default_factory=list)
 
@@ -114,9 +117,10 @@ class Searcher:
         )
 
     def passages(self, question: str, chosen: SearchFilter) -> list[Hit]:
-        """Return the best passages for a question; the calls are left in ``usage`` for the caller to count."""
+        """Return the best passages for a question, and count the calls that it took."""
         ranking = self.rank(question, chosen, rerank=None)
         with self.database.transaction(self.caller) as transaction:
+            self.count_usage(transaction)
             return load_passages(transaction, ranking.passages[:PASSAGES])
 
     def rank(self, question: str, chosen: SearchFilter, *, rerank: bool | None) -> Ranking:
@@ -125,6 +129,7 @@ class Searcher:
         wanted = self.settings.rerank_by_default if rerank is None else rerank
         reranks = wanted and self.settings.rerank is not None
         with self.database.transaction(self.caller) as transaction:
+            self.count_usage(transaction)
             found = rank_passages(transaction, query, chosen)
             pool = load_passages(transaction, found[:RERANK_POOL]) if reranks else []
         best = best_possible(query)
@@ -144,9 +149,9 @@ class Searcher:
             self.spent("embed", model, embeddings.input_tokens)
         return Query(question, vector, model, self.settings.minimum_similarity)
 
-    def count_usage(self, transaction: Transaction, session_id: str | None = None) -> None:
-        """Count the calls that were made, in a transaction."""
-        record_usage(transaction, self.usage, self.settings, session_id=session_id)
+    def count_usage(self, transaction: Transaction) -> None:
+        """Count the calls that were made, in a transaction. A run that is repeated counts none twice."""
+        record_usage(transaction, self.usage, self.settings, session_id=self.session_id)
         self.usage.clear()
 
     def spent(

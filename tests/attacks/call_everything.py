@@ -73,7 +73,8 @@ def main(modules: list[str], offered: dict[str, Any]) -> None:
             called.add(id(value))
             for arguments in ({}, chosen(value, offered)):
                 text = in_child(lambda value=value, arguments=arguments: outcome(value, arguments))  # type: ignore[misc]
-                print(json.dumps({"module": module, "name": name, "arguments": [*arguments], "text": text}))
+                line = json.dumps({"module": module, "name": name, "arguments": [*arguments], "text": text})
+                sys.stdout.write(line + "\n")
 
 
 if __name__ == "__main__":

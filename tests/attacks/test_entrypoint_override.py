@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -78,7 +77,7 @@ def hostile_arguments(function: Any, tenant: Tenant, secret: str) -> dict[str, A
 
 
 @pytest.fixture(scope="module")
-def tenant(installation: Installation) -> Iterator[Tenant]:
+def tenant(installation: Installation) -> Tenant:
     """A tenant with something in it that could be told, removed or changed."""
     made = installation.new_tenant()
     installation.add_document(made, "The code of the safe is 4711.", "Safe", visibility="admins_only")
@@ -119,7 +118,7 @@ def test_a_script_defines_main_and_nothing_else_that_can_be_called() -> None:
 def test_a_shared_module_cannot_be_run_by_its_path(installation: Installation, tenant: Tenant, path: str) -> None:
     module = module_of(path)
     own = [name for name in callables(path) if getattr(getattr(module, name), "__module__", "") == module.__name__]
-    names = [name for name in own if inspect.isfunction(getattr(module, name))][:4] + ["main"]
+    names = [*[name for name in own if inspect.isfunction(getattr(module, name))][:4], "main"]
     jobs = [
         partial(call, installation, path, name, hostile_arguments(getattr(module, name, None), tenant, secret))
         for name, secret in zip(names, SECRETS * 2, strict=False)
@@ -156,28 +155,27 @@ def test_behind_that_refusal_no_name_of_any_module_reaches_a_secret_or_the_datab
 
 
 @pytest.mark.parametrize(
-    "override",
+    ("path", "override"),
     [
-        "os.environ.copy",
-        "main.__globals__.copy",
-        "main.__wrapped__",
-        "main()",
-        "main or print",
-        "lambda: 1",
-        "a b",
-        "../x",
+        ("f/chatbot/chat", "main.__globals__.copy"),
+        ("f/chatbot/chat", "main.__wrapped__"),
+        ("f/chatbot/chat", "main()"),
+        ("f/chatbot/chat", "main or print"),
+        ("f/chatbot/chat", "lambda: 1"),
+        ("f/chatbot/chat", "a b"),
+        ("f/chatbot/report_failure", "json.decoder.scanner.re.enum.sys.modules.copy"),
+        ("f/core/job", "os.environ.copy"),
     ],
 )
-@pytest.mark.parametrize("path", ["f/chatbot/chat", "f/chatbot/report_failure", "f/operations/issue_session_token"])
 def test_a_name_that_is_no_plain_identifier_is_refused(installation: Installation, path: str, override: str) -> None:
     reply = installation.run(path, _ENTRYPOINT_OVERRIDE=override)
 
-    assert reply.status == 400
+    assert reply.status == 400, reply.text
     assert leaks(installation, reply.text) == []
 
 
-def test_a_dunder_that_is_an_identifier_gives_nothing(installation: Installation) -> None:
-    for override in ("__dict__", "__doc__", "__builtins__", "__loader__", "__spec__", "__getattr__"):
+def test_a_name_of_python_itself_gives_nothing(installation: Installation) -> None:
+    for override in ("__dict__", "__builtins__", "__loader__", "__spec__", "__getattr__", "eval", "exit"):
         reply = installation.run("f/chatbot/chat", _ENTRYPOINT_OVERRIDE=override)
         assert reply.status in (400, 422), override
         assert leaks(installation, reply.text) == [], override

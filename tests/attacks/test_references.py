@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.attacks.hostile import leaks, logs, nothing_changes, properties, rows_that_hold, secrets_of
-from tests.support.cloud import in_parallel, send
-from tests.support.installation import Installation, Json, Reply, Tenant
+from tests.support.cloud import in_parallel
+from tests.support.installation import Installation, Json, Tenant
 
 CANARY = "canary-0f8d2c71-secret"
 REFERENCES = (
@@ -64,14 +64,10 @@ def attack(installation: Installation, tenant: Tenant, path: str, name: str, val
     if path.endswith("answer_question"):
         base = {"question": "What?"}
     arguments = {**base, "tenant_id": tenant.id, name: value}
-    job = installation.start(path, kind, **arguments) if kind == "p" and "path" not in arguments else None
-    if job is not None:
-        state = installation.wait(job)
-        status, text = status_of(state), json.dumps(state)
-        text += logs(installation, job)
-    else:
-        reply: Reply = send(installation, path, arguments, kind)
-        status, text = reply.status, reply.text
+    answer = installation.client.post(installation.stack.url(f"jobs/run/{kind}/{path}"), json=arguments)
+    assert answer.status_code == 201, answer.text
+    state = installation.wait(answer.text)
+    status, text = status_of(state), json.dumps(state) + logs(installation, answer.text)
     attempt = f"{path} {name}={value}"
     # What cannot be deciphered Windmill itself refuses, before the script; a flow then knows no more than that.
     refusals = (422, 500) if "$encrypted:" in str(value) and kind == "f" else (422,)
@@ -87,7 +83,7 @@ def status_of(state: Json) -> int:
 
 def attacks_on(installation: Installation, tenant: Tenant, path: str, kind: str = "p") -> list[Callable[[], None]]:
     """Attack each argument with a reference, another one each time, in the shape that the argument has."""
-    attempts = []
+    attempts: list[Callable[[], None]] = []
     shapes: dict[str, Callable[[str], Any]] = {"array": lambda text: [text], "object": lambda text: {"a": [text]}}
     names = list(properties(f"{path}.flow" if kind == "f" else path))
     for number, name in enumerate(names):
@@ -110,7 +106,8 @@ def test_a_reference_in_any_argument_of_a_script_is_refused_and_nothing_is_store
 def test_a_reference_in_any_argument_of_a_flow_is_refused_and_nothing_is_stored_or_told(
     installation: Installation, tenant: Tenant, path: str
 ) -> None:
-    with nothing_changes(installation):
+    # The first step of answer_question does not get every argument, so it may have counted its own call.
+    with nothing_changes(installation, but="api_usage"):
         in_parallel(attacks_on(installation, tenant, path, "f"))
 
 

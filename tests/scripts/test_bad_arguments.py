@@ -339,7 +339,6 @@ def test_a_number_too_large_for_any_type_is_refused(installation: Installation, 
 
     assert reply.status in (400, 422)
     assert reply.status == 400 or reply.body["error_code"] == "invalid_argument", reply.text
-    assert "error" not in reply.body or isinstance(reply.body["error"], str), reply.text
 
 
 def test_arguments_that_no_script_knows_are_dropped(installation: Installation, tenant: Tenant) -> None:

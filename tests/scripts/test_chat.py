@@ -3,7 +3,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -184,7 +183,7 @@ def test_a_session_that_has_expired_is_not_found(home: Home) -> None:
     ).refused(404)  # fmt: skip
 
 
-def test_a_job_that_is_repeated_answers_again_and_is_kept_and_counted_once(home: Home, tmp_path: Path) -> None:
+def test_a_job_that_is_repeated_answers_again_and_is_kept_and_counted_once(home: Home) -> None:
     installation, _, _ = home
     tenant = installation.new_tenant()
     installation.add_document(tenant, CAR)
@@ -197,11 +196,25 @@ def test_a_job_that_is_repeated_answers_again_and_is_kept_and_counted_once(home:
     once = installation.wait(job)["result"]
     kept, counted = messages(installation, tenant), usage(installation, tenant)
 
-    again = repeat_job(installation, job, arguments, tmp_path)
+    again = repeat_job(installation, job, arguments)
 
     assert again["data"]["session_id"] == once["data"]["session_id"]
     assert messages(installation, tenant) == kept
     assert usage(installation, tenant) == counted
+
+
+def test_a_repeated_job_that_began_a_conversation_goes_on_in_the_same_one(home: Home) -> None:
+    installation, _, _ = home
+    tenant = installation.new_tenant()
+    installation.add_document(tenant, CAR)
+    arguments: Json = {"tenant_id": tenant.id, "question": "What is the excess for glass damage?"}
+    job = installation.start(CHAT, **arguments)
+    once = installation.wait(job)["result"]
+
+    again = repeat_job(installation, job, arguments)
+
+    assert again["data"]["session_id"] == once["data"]["session_id"]
+    assert [message["role"] for message in messages(installation, tenant)] == ["user", "assistant"]
 
 
 def test_long_and_odd_questions_are_answered(home: Home) -> None:
@@ -452,7 +465,7 @@ def make_slow(cloud: Cloud) -> None:
 def test_when_no_model_answers_it_says_503_and_counts_what_was_spent(
     cloud: Cloud, family: Tenant, break_models: Callable[[Cloud], None]
 ) -> None:
-    cloud.use(deadline_seconds=1)
+    cloud.use(deadline_seconds=2)
     break_models(cloud)
     before = len(usage(cloud.installation, family))
     for stream in (False, True):

@@ -246,6 +246,28 @@ def test_a_lease_is_respected_until_it_ends_and_then_taken_over(cloud: Cloud) ->
     assert len(usage(installation, tenant)) == 1
 
 
+def test_a_run_that_was_overtaken_does_no_harm_and_the_batch_is_counted_once(cloud: Cloud) -> None:
+    installation = cloud.installation
+    tenant = installation.new_tenant()
+    [held] = insert_documents(installation, tenant, letters(1))
+    slow = iter([1.5])
+
+    def embed(texts: list[str]) -> list[list[float]]:
+        return cheap(next(slow, 0.0))(texts)
+
+    cloud.cohere.embed = embed
+    job = installation.start(EMBED, tenant_id=tenant.id)
+    wait_until(lambda: bool(cloud.cohere.requests_to("/embed")))
+    installation.query("UPDATE documents SET lease_until = now() - interval '1 second' WHERE id = %s", (held,))
+
+    assert installation.run(EMBED, tenant_id=tenant.id).data["documents"] == 1
+    assert installation.wait(job)["success"] is True
+    assert len(cloud.cohere.requests_to("/embed")) == 2
+    assert document(installation, held)["status"] == "completed"
+    assert embedded_whole(installation, tenant)
+    assert len(usage(installation, tenant)) == 1
+
+
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
     until = time.monotonic() + seconds
     while not condition():
@@ -321,8 +343,19 @@ def test_a_429_is_a_pause_of_the_length_that_is_asked_for(cloud: Cloud) -> None:
     assert document(cloud.installation, wanted)["attempts"] == 1
 
 
+def test_however_often_a_provider_asks_to_wait_a_document_does_not_fail(cloud: Cloud) -> None:
+    tenant = cloud.installation.new_tenant()
+    [wanted] = insert_documents(cloud.installation, tenant, letters(1))
+    cloud.cohere.fail(rate_limit(60), on="/embed", times=None)
+
+    states = [fails(cloud, tenant, wanted)["status"] for _ in range(4)]
+
+    assert states == ["queued"] * 4
+    cloud.reset()
+    assert cloud.installation.run(EMBED, tenant_id=tenant.id).data["documents"] == 1
+
+
 def test_what_was_paid_before_a_failure_is_kept_and_not_asked_for_again(cloud: Cloud) -> None:
-    cloud.use(deadline_seconds=1)
     tenant = cloud.installation.new_tenant()
     text = "\n\n".join(f"Paragraph {n}. " + "It is about the garden and the roof. " * 36 for n in range(120))
     stored = cloud.installation.run("f/chatbot/ingest", tenant_id=tenant.id, title="Long", content=text).data

@@ -356,7 +356,7 @@ def test_without_embeddings_words_alone_are_searched_in_time_and_it_says_so(
 def test_without_a_reranker_the_order_is_the_fused_one_and_it_says_so(
     cloud: Cloud, shelf: Tenant, fault: Fault
 ) -> None:
-    cloud.use(deadline_seconds=1)
+    cloud.use(deadline_seconds=2)
     cloud.cohere.fail(fault, on="/rerank", times=None)
 
     found = search(cloud, shelf)

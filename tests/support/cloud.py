@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
+from local.stack import REPOSITORY
 from tests.support.installation import Installation, Json, Reply, Tenant, cloud_settings
 from tests.support.provider_servers import CohereServer, OpenAiServer, cohere_server, groq_server
 
@@ -97,7 +97,8 @@ def insert_documents(installation: Installation, tenant: Tenant, texts: Sequence
             FROM unnest(%(texts)s::text[]) WITH ORDINALITY AS given (text, number)
         ), document AS (
             INSERT INTO documents (tenant_id, title, content, content_hash, language, chunk_count, word_count)
-            SELECT %(tenant)s, 'Document ' || number, text, sha256(convert_to(text, 'UTF8')), 'english', 1, length(words)
+            SELECT %(tenant)s, 'Document ' || number, text, sha256(convert_to(text, 'UTF8')), 'english', 1,
+                   length(words)
             FROM given
             ORDER BY number
             RETURNING id, content
@@ -140,31 +141,18 @@ def chunks(installation: Installation, document_id: int) -> list[Json]:
     )
 
 
-def repeat_job(installation: Installation, job: str, arguments: Json, directory: Path) -> Any:
+def repeat_job(installation: Installation, job: str, arguments: Json) -> Any:
     """Run a script's job once more under the same id, as Windmill does when a worker has died, and return its result.
 
-    The server that tests use does not do this by itself, so its job program is started by hand.
+    The server that tests use does not do this by itself, so the script's ``main`` is called as a worker calls it.
     """
-    from local.server import job_process
-    from local.server.signatures import signature_of
-
     stack = installation.stack
-    path = str(installation.job(job)["script_path"])
-    file = stack.server.workspace.script(path).file
-    (directory / "job.json").write_text(
-        json.dumps(
-            {
-                "module": path.replace("/", "."),
-                "function": "main",
-                "signature": signature_of(file, "main").as_json(),
-                "args": arguments,
-                "folders": stack.server.workspace.source_folders,
-            }
-        )
-    )
+    module = str(installation.job(job)["script_path"]).replace("/", ".")
+    program = f"import json, sys; from {module} import main; print(json.dumps(main(**json.load(sys.stdin))))"
     address = {"BASE_INTERNAL_URL": stack.base_url, "WM_BASE_URL": stack.base_url, "WM_WORKSPACE": stack.workspace}
     environment = {**os.environ, **address, "WM_TOKEN": stack.token, "WM_JOB_ID": job, "WM_FLOW_JOB_ID": ""}
-    subprocess.run(
-        [sys.executable, "-P", str(job_process.__file__), str(directory)], env=environment, check=True, timeout=60
-    )
-    return json.loads((directory / "result.json").read_text())
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=json.dumps(arguments), env=environment, cwd=REPOSITORY,
+        stdout=subprocess.PIPE, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    return json.loads(done.stdout)
