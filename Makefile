@@ -49,5 +49,6 @@ $(INSTALLED): requirements.txt constraints.txt
 	@touch $@
 
 $(NODE_INSTALLED): package.json package-lock.json
+	@command -v npm >/dev/null || { echo "Node.js 20 is needed for the tests and the deployment." >&2; exit 1; }
 	npm ci --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -1,6 +1,7 @@
 """``$var:`` and its kin: Windmill puts a secret where a caller wrote a reference, and nobody may get or store it."""
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -64,10 +65,14 @@ def attack(installation: Installation, tenant: Tenant, path: str, name: str, val
     if path.endswith("answer_question"):
         base = {"question": "What?"}
     arguments = {**base, "tenant_id": tenant.id, name: value}
-    answer = installation.client.post(installation.stack.url(f"jobs/run/{kind}/{path}"), json=arguments)
-    assert answer.status_code == 201, answer.text
-    state = installation.wait(answer.text)
-    status, text = status_of(state), json.dumps(state) + logs(installation, answer.text)
+    job = str(uuid.uuid4())
+    answer = installation.client.post(
+        installation.stack.url(f"jobs/run_wait_result/{kind}/{path}"), params={"job_id": job}, json=arguments
+    )
+    status, text = (
+        answer.status_code,
+        answer.text + "".join(logs(installation, one) for one in jobs_of(installation, job)),
+    )
     attempt = f"{path} {name}={value}"
     # What cannot be deciphered Windmill itself refuses, before the script; a flow then knows no more than that.
     refusals = (422, 500) if "$encrypted:" in str(value) and kind == "f" else (422,)
@@ -75,10 +80,11 @@ def attack(installation: Installation, tenant: Tenant, path: str, name: str, val
     assert told(installation, text) == [], attempt
 
 
-def status_of(state: Json) -> int:
-    """Tell which HTTP status a result has."""
-    result = state["result"]
-    return int(result.get("wm_status_code", 200)) if state["success"] else 422
+def jobs_of(installation: Installation, job: str) -> list[str]:
+    """List a job and, when it is a flow, the jobs of its steps."""
+    status = installation.job(job).get("flow_status") or {}
+    steps = [*status.get("modules", []), status.get("failure_module") or {}]
+    return [job, *(step["job"] for step in steps if step.get("job"))]
 
 
 def attacks_on(installation: Installation, tenant: Tenant, path: str, kind: str = "p") -> list[Callable[[], None]]:

@@ -7,7 +7,7 @@ from f.core.database import Database
 from f.core.identity import Caller
 from f.core.maintenance import purge_documents
 from tests.database.test_enter_tenant import open_app
-from tests.database.worlds import APP, OPERATOR, Filled, World, add_document, new_tenant
+from tests.database.worlds import APP, OPERATOR, WITH_ALL_GRANTS, Filled, World, add_document, new_tenant
 
 Words = Counter[tuple[int, int, str, int, int]]
 
@@ -128,3 +128,18 @@ def test_words_of_a_transaction_that_is_rolled_back_are_not_kept(world: World) -
         assert cursor.fetchone()["n"] == 3
 
     assert words_of(world, tenant, _KEPT) == Counter()
+
+
+def test_removing_chunks_leaves_the_transaction_in_the_name_that_it_had(world: World) -> None:
+    tenant, documents = with_documents(world)
+    names = ("app.tenant_id", "app.member_id", "app.member_type", "app.admins_see_private")
+    settings = "SELECT " + ", ".join(f"current_setting('{name}', true)" for name in names)
+    world.allow_everything()
+    for statement in ("DELETE FROM document_chunks WHERE document_id = %s", "DELETE FROM documents WHERE id = %s"):
+        with world.entered(WITH_ALL_GRANTS, tenant.id, tenant.members["teen"]) as cursor:
+            cursor.execute(settings)
+            before = cursor.fetchall()
+            cursor.execute(statement, (documents[0],))
+            assert cursor.rowcount > 0
+            cursor.execute(settings)
+            assert cursor.fetchall() == before

@@ -111,13 +111,15 @@ def stems_of(world: World, language: str, text: str) -> Counter[str]:
 
 def pieces_of(world: World, documents: set[int]) -> list[Piece]:
     rows = world.query(
-        "SELECT c.id, c.document_id, d.language, c.content, c.embedding::text AS vector FROM document_chunks AS c"
-        " JOIN documents AS d ON d.tenant_id = c.tenant_id AND d.id = c.document_id WHERE d.id = ANY (%s)",
+        "SELECT c.id, c.document_id, d.language, c.embedding::text AS vector, (SELECT"
+        " jsonb_object_agg(lexeme, cardinality(positions)) FROM unnest(words_of(d.language, c.content))) AS stems"
+        " FROM document_chunks AS c JOIN documents AS d ON d.tenant_id = c.tenant_id AND d.id = c.document_id"
+        " WHERE d.id = ANY (%s)",
         (list(documents),),
     )
     return [
         Piece(
-            row["id"], row["document_id"], row["language"], stems_of(world, row["language"], row["content"]),
+            row["id"], row["document_id"], row["language"], Counter(row["stems"]),
             [float(number) for number in row["vector"].strip("[]").split(",")],
         )
         for row in rows

@@ -234,3 +234,29 @@ def test_a_large_tenant_gets_a_vector_index_of_its_own_and_loses_it_when_it_has_
 
     assert clean(night)["indexes"]["dropped"] == 1
     assert night.query("SELECT 1 FROM pg_indexes WHERE indexdef LIKE %s", ("%USING hnsw%",)) == []
+
+
+def test_one_tenants_trouble_does_not_stop_the_others_and_is_told(night: Installation) -> None:
+    first, troubled, last = night.new_tenant(), night.new_tenant(), night.new_tenant()
+    for tenant in (first, troubled, last):
+        insert_documents(night, tenant, ["The old lease ended."])
+        night.query("UPDATE documents SET deleted_at = now() - interval '1 year' WHERE tenant_id = %s", (tenant.id,))
+    night.query(
+        "CREATE FUNCTION refuse_purge() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the old lease ended'; END $$"
+    )
+    night.query(
+        "CREATE TRIGGER refuse_purge BEFORE DELETE ON documents FOR EACH ROW "
+        f"WHEN (OLD.tenant_id = '{troubled.id}') EXECUTE FUNCTION refuse_purge()"
+    )
+    try:
+        failed = night.flow(CLEAN).refused(500, "internal_error")
+    finally:
+        night.query("DROP FUNCTION refuse_purge() CASCADE")
+
+    assert troubled.id in failed
+    assert first.id not in failed
+    assert "lease" not in failed
+    left = {tenant.id: row_counts(night, tenant.id)["documents"] for tenant in (first, troubled, last)}
+    assert left == {first.id: 0, troubled.id: 1, last.id: 0}
+    assert night.flow(CLEAN).data["documents"]["documents"] == 1

@@ -6,6 +6,7 @@ import time
 from tests.scripts.test_embed import EMBED, MODEL, cheap, embedded_whole, tokens, wait_until
 from tests.support.cloud import Cloud, chunks, document, messages, usage
 from tests.support.installation import Installation, Tenant
+from tests.support.provider_faults import hang
 
 KILLS = 10
 LONG = "\n\n".join(f"# Report {n}\n\n" + f"The report number {n} deals with roof and garden. " * 28 for n in range(600))
@@ -66,11 +67,13 @@ def test_a_chat_killed_in_its_middle_leaves_no_message_and_no_usage_of_chat(clou
     cloud.groq.pace_seconds = 0.2
     for stream in (True, False):
         cloud.groq.requests.clear()
+        if not stream:
+            cloud.groq.fail(hang())  # an answer in one piece would be over before the kill
         job = installation.start(
             "f/chatbot/chat", tenant_id=tenant.id, question="What is the excess for theft?", stream=stream
         )
         wait_until(lambda: bool(cloud.groq.requests))
-        time.sleep(0.3 if stream else 0)
+        time.sleep(0.3)
         installation.cancel(job)
 
         assert installation.wait(job)["success"] is False

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class RecordedRequest:
     at: float
 
 
-class ProviderServer:
+class ProviderServer(ABC):
     """A provider on loopback; the module's docstring says how to use it."""
 
     def __init__(self) -> None:
@@ -104,13 +105,13 @@ class ProviderServer:
         ]
         return known if self.models is None else self.models
 
+    @abstractmethod
     def respond(self, request: RecordedRequest, fault: Fault) -> Answer:
         """Return the answer to a request that nothing is wrong with."""
-        raise NotImplementedError
 
+    @abstractmethod
     def error_body(self, message: str) -> Json:
         """Return an error as the provider words it."""
-        raise NotImplementedError
 
     def text_for(self, body: Json, fault: Fault) -> str:
         """Return what the model says."""

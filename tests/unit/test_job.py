@@ -1,0 +1,120 @@
+"""What every script has in common, where no server is needed to see it."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+import wmill
+
+from f.core.errors import KnowledgeError, Misconfigured, NotFound, ProviderUnavailable
+from f.core.job import read_resource, read_variable, run_id, script, send_event
+
+
+@pytest.fixture(autouse=True)
+def _no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when somebody runs a script by hand: Windmill has put nothing into the environment."""
+    for name in ("WM_JOB_ID", "WM_FLOW_JOB_ID", "WM_FLOW_STEP_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_bug_is_told_by_its_kind_and_place_and_never_by_its_values(capsys: pytest.CaptureFixture[str]) -> None:
+    @script()
+    def main(secret: str) -> dict[str, object]:
+        return {"value": int(secret)}
+
+    with pytest.raises(KnowledgeError) as raised:
+        main(secret="the-password")
+
+    log = capsys.readouterr().err
+    assert "ValueError" in str(raised.value)
+    assert "test_job.py" in log
+    assert "the-password" not in f"{raised.value}{vars(raised.value)}{log}"
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
+
+
+def test_an_error_is_told_only_where_it_is_the_callers_or_said_to_be() -> None:
+    def missing() -> dict[str, object]:
+        raise NotFound
+
+    def down() -> dict[str, object]:
+        raise ProviderUnavailable(retry_after_seconds=7)
+
+    assert script()(missing)() == {
+        "wm_status_code": 404,
+        "result": {
+            "success": False,
+            "data": None,
+            "error": "There is nothing of this kind that the caller may see.",
+            "error_code": "not_found",
+        },
+    }
+    told = script(tells=(ProviderUnavailable,))(down)()
+    assert told["wm_status_code"] == 503
+    assert isinstance(told["result"], dict)
+    assert told["result"]["retry_after_seconds"] == 7
+    with pytest.raises(ProviderUnavailable):
+        script()(down)()
+
+
+def test_in_a_flow_a_mistake_stops_the_flow(monkeypatch: pytest.MonkeyPatch) -> None:
+    @script()
+    def main() -> dict[str, object]:
+        raise NotFound
+
+    monkeypatch.setenv("WM_FLOW_JOB_ID", "a-flow")
+
+    with pytest.raises(NotFound):
+        main()
+
+
+def test_secrets_and_the_stream_open_for_a_running_main_only() -> None:
+    forbidden: list[Callable[[], object]] = [
+        run_id,
+        lambda: read_resource("a"),
+        lambda: read_variable("a"),
+        lambda: send_event({}),
+    ]
+    for call in forbidden:
+        with pytest.raises(Misconfigured):
+            call()
+
+    @script()
+    def main() -> dict[str, object]:
+        return {"run": run_id()}
+
+    first, second = main(), main()
+    assert first != second
+    with pytest.raises(Misconfigured):
+        run_id()
+
+
+def test_an_event_survives_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windmill turns backslash and n, wherever they stand, into a new line."""
+    sent: list[str] = []
+    monkeypatch.setattr(wmill, "append_to_result_stream", sent.append)
+    event = {"text": 'one\ntwo \\n three \\\\ four "five" έξι 🎉\t\u0000'}
+
+    @script()
+    def main() -> dict[str, object]:
+        send_event(event)
+        return {}
+
+    main()
+
+    [line] = sent
+    assert line.endswith("\n")
+    received = line.removesuffix("\n").replace("\\n", "\n")
+    assert "\n" not in received
+    assert json.loads(received) == event
+
+
+def test_a_variable_that_is_no_text_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wmill, "get_variable", lambda _path: {"a": 1})
+
+    @script()
+    def main() -> dict[str, object]:
+        return {"value": read_variable("f/x/y")}
+
+    with pytest.raises(Misconfigured, match="f/x/y must be a text"):
+        main()
