@@ -109,6 +109,11 @@ class Database:
             raise
         _run(self.connection, "COMMIT")
 
+    def check_caller(self, caller: Caller) -> None:
+        """Raise NotFound for who is not known, before anything is spent on them."""
+        with self.transaction(caller):
+            pass
+
     @contextmanager
     def administration(self) -> Iterator[Transaction]:
         """Run a transaction outside any tenant: it sees no tenant's rows, and what the login may see beside them."""

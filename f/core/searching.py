@@ -100,6 +100,7 @@ class Searcher:
         self, question: str, chosen: SearchFilter, limit: int, offset: int, *, rerank: bool | None
     ) -> SearchData:
         """Return a page of documents, each by its best passage, and count the calls that it took."""
+        self.database.check_caller(self.caller)
         ranking = self.rank(question, chosen, rerank=rerank)
         documents = ranking.documents()
         page = documents[offset : offset + limit]

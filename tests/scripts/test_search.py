@@ -394,3 +394,12 @@ def test_a_missing_key_is_a_misconfiguration_that_names_the_resource(cloud: Clou
 
     message = cloud.installation.run(SEARCH, tenant_id=shelf.id, query="theft").crashed()
     assert "f/chatbot/cohere_api_key" in message
+
+
+def test_who_is_not_known_costs_no_call_of_a_provider(cloud: Cloud, shelf: Tenant) -> None:
+    nobody = "00000000-0000-4000-8000-000000000000"
+    for script, asked in (("f/chatbot/search", {"query": "theft"}), ("f/chatbot/chat", {"question": "Theft?"})):
+        cloud.installation.run(script, tenant_id=nobody, **asked).refused(404, "not_found")
+        cloud.installation.run(script, tenant_id=shelf.id, user_member_id=2_000_000_000, **asked).refused(404)
+
+    assert cloud.cohere.requests == []
