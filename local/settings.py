@@ -19,6 +19,7 @@ APP_LOGIN, OPERATOR_LOGIN = "knowledge_app", "knowledge_operator"
 OFFLINE_SETTINGS: Mapping[str, Any] = {
     "provider": "offline",
     "deadline_seconds": 40,
+    "search_deadline_seconds": 6,
     "minimum_similarity": 0.1,
     "embed": {"model": "offline-hashing-1024"},
     "rerank": {"model": "offline-overlap", "by_default": True},

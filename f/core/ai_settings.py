@@ -52,6 +52,7 @@ class AiSettings:
         fallback_chat: The model that answers when ``chat`` cannot; None where there is none.
         rerank_by_default: Whether a search reranks when its caller does not say.
         deadline_seconds: The time for all tries of one call together.
+        search_deadline_seconds: The same for embedding a question and for reranking, while a member waits.
         minimum_similarity: The least cosine similarity, in [-1, 1], at which a vector counts as found; it depends on
             the embedding model. None counts all.
         other_prices: Models that are not in use here but whose usage may be logged, by id.
@@ -64,6 +65,7 @@ class AiSettings:
     fallback_chat: ModelSettings | None = None
     rerank_by_default: bool = False
     deadline_seconds: float = 40.0
+    search_deadline_seconds: float = 6.0
     minimum_similarity: float | None = None
     other_prices: dict[str, ModelSettings] = field(default_factory=dict)
 
@@ -114,6 +116,7 @@ def parse_ai_settings(value: object) -> AiSettings:
         fallback_chat=None if fallback is None else _model(fallback, "fallback_chat"),
         rerank_by_default=rerank is not None and _mapping(rerank, "rerank").get("by_default") is True,
         deadline_seconds=_number(settings.get("deadline_seconds", 40), "deadline_seconds"),
+        search_deadline_seconds=_number(settings.get("search_deadline_seconds", 6), "search_deadline_seconds"),
         minimum_similarity=None if minimum is None else _number(minimum, "minimum_similarity", least=-1.0),
         other_prices={
             model: _model({**_mapping(prices, "other_prices"), "model": model}, "other_prices")

@@ -4,7 +4,7 @@ Shared module, used by search and by chat. A provider that does not answer makes
 alone are searched, or the order stays as it was fused, and ``notices`` says so.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
 from f.core.ai_settings import AiSettings, ProviderKeys
@@ -142,7 +142,7 @@ class Searcher:
         model = self.settings.embed.model
         vector = None
         try:
-            embeddings = embed_texts([question], "query", self.settings, self.keys)
+            embeddings = embed_texts([question], "query", self._hurried, self.keys)
         except (ProviderUnavailable, ProviderRejected):
             self.notices.append("The embedding provider does not answer: only words were searched.")
         else:
@@ -162,11 +162,17 @@ class Searcher:
         event_id = f"{run_id()}:{operation}"
         self.usage.append(UsageEvent(event_id, operation, model, input_tokens, output_tokens, searches))
 
+    @property
+    def _hurried(self) -> AiSettings:
+        """The settings for calls during which a member waits, and which a search can do without."""
+        seconds = min(self.settings.search_deadline_seconds, self.settings.deadline_seconds)
+        return replace(self.settings, deadline_seconds=seconds)
+
     def _reranked(self, question: str, pool: list[Hit], fused: Ranking) -> Ranking:
         """Put the best passages into the reranker's order; what lies beyond follows, below the least of them."""
         texts = ["\n".join(part for part in (hit.title, hit.heading, hit.content) if part) for hit in pool]
         try:
-            answer = rerank_texts(question, texts, self.settings, self.keys)
+            answer = rerank_texts(question, texts, self._hurried, self.keys)
         except (ProviderUnavailable, ProviderRejected):
             self.notices.append("The reranking provider does not answer: the order is by words and vectors.")
             return fused

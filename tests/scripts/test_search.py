@@ -367,6 +367,17 @@ def test_without_a_reranker_the_order_is_the_fused_one_and_it_says_so(
     assert [row["operation"] for row in usage(cloud.installation, shelf)][-1] == "embed"
 
 
+def test_a_member_does_not_wait_for_as_long_as_an_embedding_of_documents_may(cloud: Cloud, shelf: Tenant) -> None:
+    cloud.use(deadline_seconds=40, search_deadline_seconds=1)
+    cloud.cohere.fail(hang(), times=None)
+    began = time.monotonic()
+
+    found = search(cloud, shelf)
+
+    assert time.monotonic() - began < 20  # one second for each of the two calls, and the job
+    assert (found["degraded"], found["total"]) == (True, 2)
+
+
 def test_with_every_provider_down_a_search_still_finds_by_words(cloud: Cloud, shelf: Tenant) -> None:
     cloud.use(deadline_seconds=0.5)
     cloud.cohere.fail(status(500), times=None)
