@@ -223,7 +223,7 @@ def test_a_large_tenant_gets_a_vector_index_of_its_own_and_loses_it_when_it_has_
 
     made, kept = clean(night)["indexes"], clean(night)["indexes"]
 
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 120
     assert made["made"] == 1
     assert (kept["made"], kept["kept"], kept["dropped"]) == (0, 1, 0)
     [index] = night.query("SELECT indexdef FROM pg_indexes WHERE indexdef LIKE %s", ("%USING hnsw%",))

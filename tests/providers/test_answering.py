@@ -13,6 +13,7 @@ from f.core.errors import Misconfigured, ProviderRejected, ProviderUnavailable
 from f.core.prompts import Turn, render_answer_messages
 from tests.providers.conftest import KEYS, OFFLINE, REQUEST
 from tests.support import provider_faults as faults
+from tests.support.patience import PROMPTLY_SECONDS
 from tests.support.provider_faults import Fault
 from tests.support.provider_listener import ProviderServer
 from tests.support.provider_servers import CohereServer, OpenAiServer
@@ -114,11 +115,11 @@ def test_a_server_of_ones_own_is_asked_for_usage_in_streams(local: AiSettings, o
 def test_the_fallback_stands_in(cloud: AiSettings, groq: OpenAiServer, fault: Fault, stream: bool) -> None:
     groq.fail(fault, times=None)
     started = time.monotonic()
-    completion, pieces = ask(replace(cloud, deadline_seconds=1.2), stream=stream)
+    completion, pieces = ask(replace(cloud, deadline_seconds=2.4), stream=stream)
     assert (completion.provider, completion.model) == ("cohere", "command-a-03-2025")
     assert "".join(pieces) == (completion.text if stream else "")
     assert len(groq.requests) == 1
-    assert time.monotonic() - started < 1.2
+    assert time.monotonic() - started < PROMPTLY_SECONDS
 
 
 @pytest.mark.parametrize("fault", [faults.cut_stream(0), faults.end_stream(0), faults.garble_stream(0)])
@@ -151,7 +152,7 @@ def test_a_stream_that_breaks_after_its_first_text_is_an_error(
     assert pieces[:2] == ["Floods", " are"]
     assert len(pieces) == 2 or fault == faults.bad_end()
     assert len(server.requests) == 1
-    assert time.monotonic() - started < 1.6
+    assert time.monotonic() - started < PROMPTLY_SECONDS
 
 
 def test_a_streamed_answer_of_nothing_but_space_is_an_error(asked: tuple[AiSettings, ProviderServer]) -> None:
@@ -222,7 +223,7 @@ def test_both_hanging_keep_the_one_deadline(
     started = time.monotonic()
     with pytest.raises(ProviderUnavailable, match="in time"):
         ask(replace(cloud, deadline_seconds=0.8), stream=stream)
-    assert 0.7 < time.monotonic() - started < 1.8
+    assert 0.7 < time.monotonic() - started < PROMPTLY_SECONDS
     assert len(cohere.requests) == 1
 
 
@@ -232,7 +233,7 @@ def test_a_long_stream_ends_at_the_deadline(groq_alone: AiSettings, groq: OpenAi
     started = time.monotonic()
     with pytest.raises(ProviderUnavailable, match="broke off"):
         ask(replace(groq_alone, deadline_seconds=0.5), stream=True)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < PROMPTLY_SECONDS
 
 
 def test_a_stream_that_has_begun_has_the_whole_deadline(cloud: AiSettings, groq: OpenAiServer) -> None:

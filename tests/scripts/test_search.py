@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.cloud import Cloud, in_parallel, insert_documents, usage
 from tests.support.installation import Installation, Json, Tenant
+from tests.support.patience import PROMPTLY_SECONDS
 from tests.support.provider_faults import Fault, hang, status
 
 SEARCH = "f/chatbot/search"
@@ -345,7 +346,7 @@ def test_without_embeddings_words_alone_are_searched_in_time_and_it_says_so(
 
     found = search(cloud, shelf)
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < PROMPTLY_SECONDS
     assert found["degraded"] is True
     assert "words" in found["notice"]
     assert found["total"] == 2
@@ -374,7 +375,7 @@ def test_a_member_does_not_wait_for_as_long_as_an_embedding_of_documents_may(clo
 
     found = search(cloud, shelf)
 
-    assert time.monotonic() - began < 20  # one second for each of the two calls, and the job
+    assert time.monotonic() - began < PROMPTLY_SECONDS
     assert (found["degraded"], found["total"]) == (True, 2)
 
 

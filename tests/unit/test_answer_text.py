@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from f.core.answer_text import REMOVED_LINK, AnswerStream, clean_answer, is_abstention, strip_links
+from tests.support.patience import PROMPTLY_SECONDS
 
 MARKERS = ["[1]", "[2]", "[9]", " [9]", "[0]", "[1, 2]", "[1-2]", "【1】", "[1", "]", "[", "**"]
 LINKS = [
@@ -138,4 +139,4 @@ def test_long_and_hostile_answers_take_linear_time() -> None:
         "http:" * 20_000,
     ):
         clean_answer(answer, {1})
-    assert time.perf_counter() - began < 10
+    assert time.perf_counter() - began < PROMPTLY_SECONDS

@@ -14,6 +14,7 @@ from f.core.citations import CitedPassage, is_abstention, resolve_citations
 from f.core.language import detect_language
 from f.core.offline_models import answer, embed, rerank, rewrite
 from f.core.prompts import AnswerRequest, Passage, Turn
+from tests.support.patience import PROMPTLY_SECONDS
 
 LEASE = (
     "## Rent\n\nThe tenant pays 850 euros a month, due on the 5th of each month [12]. The deposit is returned within "
@@ -79,11 +80,11 @@ def test_what_shares_words_or_their_forms_is_nearer() -> None:
     assert similarity("εμβολίου τετάνου", HEALTH) > 0.1 > abs(similarity("εμβολίου τετάνου", PASSPORTS))
 
 
-def test_a_thousand_chunks_are_embedded_quickly() -> None:
+def test_hundreds_of_chunks_are_embedded_in_no_more_than_seconds() -> None:
     chunks = [f"{LEASE} {PASSPORTS} {HEALTH} {QUESTIONS} chunk{n} " * 2 for n in range(300)]
     began = time.perf_counter()
     embed(chunks)
-    assert time.perf_counter() - began < 3
+    assert time.perf_counter() - began < PROMPTLY_SECONDS
 
 
 def test_reranking_prefers_the_text_that_covers_the_question() -> None:
