@@ -55,7 +55,6 @@ def script(
     def decorate(function: Callable[Arguments, Mapping[str, object]]) -> Callable[Arguments, Answer]:
         @functools.wraps(function)
         def main(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-            _running.append("starting")
             try:
                 _running[:] = [check_arguments()]
                 return {"success": True, "data": dict(function(*args, **kwargs)), "error": None}
@@ -147,13 +146,13 @@ def check_arguments() -> str:
 
     Raises:
         InvalidArgument: When there is such an argument.
+        Misconfigured: When the arguments cannot be read as they came: nothing is done unchecked.
     """
     job = os.environ.get("WM_JOB_ID")
     if not job:
         return str(uuid.uuid4())
-    record = _read("job", "record", lambda: wmill.get_job(job))
-    arguments = record.get("args") if isinstance(record, dict) else None
-    if any(_names_reference(value) for value in (arguments or {}).values()):
+    arguments = _arguments_as_sent(job)
+    if any(_names_reference(value) for value in arguments.values()):
         raise InvalidArgument(f"An argument must not begin with {', '.join(_REFERENCES)}: nothing was read or stored.")
     flow, step = os.environ.get("WM_FLOW_JOB_ID"), os.environ.get("WM_FLOW_STEP_ID")
     if not flow or not step:
@@ -167,6 +166,25 @@ def _read(kind: str, path: str, read: Callable[[], object]) -> object:
         return read()
     except Exception as error:  # noqa: BLE001 -- wmill raises nothing more precise; it is translated, not swallowed
         raise Misconfigured(f"The {kind} {path} cannot be read ({type(error).__name__}).") from None
+
+
+def _arguments_as_sent(job: str) -> dict[str, object]:
+    """Return a job's arguments as its caller sent them.
+
+    The record of a job with large arguments says ``{"reason": "WINDMILL_TOO_BIG"}`` in their place; no script has a
+    parameter of that name, so then, and only then, they are asked for by themselves.
+    """
+    record = _read("job", "record", lambda: wmill.get_job(job))
+    arguments = record.get("args") if isinstance(record, dict) else record
+    if isinstance(arguments, dict) and arguments.keys() == {"reason"}:
+        client = wmill.Windmill()  # type: ignore[no-untyped-call] # wmill ships no types
+        address = f"/w/{client.workspace}/jobs_u/get_args/{job}"
+        arguments = _read("job", "arguments", lambda: client.get(address).json())
+    if arguments is None:
+        return {}
+    if not isinstance(arguments, dict):
+        raise Misconfigured("The arguments of the job cannot be read.")
+    return arguments
 
 
 def _names_reference(argument: object) -> bool:

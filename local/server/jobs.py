@@ -18,6 +18,9 @@ MAX_COMPLETED_JOBS = 2_000
 MAX_COMPLETED_BYTES = 256 * 1024 * 1024
 MAX_LOG_CHARACTERS = 500_000
 MAX_STREAM_CHARACTERS = 20_000_000
+LARGEST_SHOWN = 90_000
+"""Bytes of arguments above which a job's record says ``TOO_BIG`` in their place; ``get_args`` tells them."""
+TOO_BIG = {"reason": "WINDMILL_TOO_BIG"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,7 @@ class Job:
             "started_at": iso(self.started_at),
             "script_path": self.path,
             "script_hash": self.script_hash,
-            "args": self.args,
+            "args": TOO_BIG if len(json.dumps(self.args)) > LARGEST_SHOWN else self.args,
             "canceled": self.is_canceled,
             "canceled_by": self.canceled_by,
             "canceled_reason": self.canceled_reason,

@@ -131,6 +131,18 @@ def test_a_reference_that_is_nested_or_in_parts_is_refused_too(installation: Ins
         in_parallel(attempts)
 
 
+def test_a_reference_beside_a_text_too_large_for_the_jobs_record_is_refused_too(
+    installation: Installation, tenant: Tenant
+) -> None:
+    """Windmill leaves large arguments out of a job's record: padding would hide what stands beside it."""
+    padding = "The garden needs water. " * 10_000
+    with nothing_changes(installation):
+        for run, path in ((installation.run, "f/chatbot/ingest"), (installation.flow, "f/chatbot/ingest_document")):
+            reply = run(path, tenant_id=tenant.id, title="$var:f/chatbot/postgres_password", content=padding)
+            assert "must not begin with" in reply.refused(422, "invalid_argument")
+            assert installation.stack.credentials.app_password not in reply.text
+
+
 def test_an_argument_that_the_script_does_not_have_is_no_way_round(installation: Installation, tenant: Tenant) -> None:
     with nothing_changes(installation):
         attack(installation, tenant, "f/chatbot/ingest", "no_such_argument", REFERENCES[0])

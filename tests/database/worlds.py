@@ -10,11 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg2
-from psycopg2.extras import RealDictCursor
-
 from local.database import Server
 from local.settings import Credentials
+from tests.support.installation import autocommit_cursor
 
 Row = dict[str, Any]
 
@@ -48,13 +46,8 @@ class World:
     @contextmanager
     def connected(self, login: str) -> Iterator[Any]:
         """Open a connection whose statements are committed one by one, unless they say BEGIN; gives its cursor."""
-        connection = psycopg2.connect(self.dsn(login), cursor_factory=RealDictCursor)
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                yield cursor
-        finally:
-            connection.close()
+        with autocommit_cursor(self.dsn(login)) as cursor:
+            yield cursor
 
     @contextmanager
     def entered(

@@ -171,7 +171,7 @@ class Installation:
     @contextmanager
     def as_admin(self) -> Iterator[Any]:
         """Open a cursor as the superuser, who sees everything: for looking at what is there."""
-        with _cursor(self.stack.admin_dsn) as cursor:
+        with autocommit_cursor(self.stack.admin_dsn) as cursor:
             yield cursor
 
     def query(self, statement: str, parameters: object = None) -> list[Json]:
@@ -194,8 +194,8 @@ class Installation:
 
 
 @contextmanager
-def _cursor(dsn: str) -> Iterator[Any]:
-    """Open a cursor whose statements are committed one by one."""
+def autocommit_cursor(dsn: str) -> Iterator[Any]:
+    """Open a connection whose statements are committed one by one, unless they say BEGIN; gives its cursor."""
     connection = psycopg2.connect(dsn, cursor_factory=RealDictCursor)
     try:
         connection.autocommit = True
