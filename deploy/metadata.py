@@ -38,6 +38,10 @@ TIMEOUT_SECONDS = {
     "f/chatbot/log_usage": 60,
     "f/chatbot/embed": 1800,
     "f/chatbot/report_failure": 60,
+    "f/operations/erase_member": 1800,
+    "f/operations/erase_tenant": 1800,
+    "f/operations/find_orphans": 1800,
+    "f/operations/import_tenant": 900,
     "f/operations/maintain_vector_indexes": 3600,
     "f/operations/purge_documents": 1800,
 }

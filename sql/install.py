@@ -120,6 +120,7 @@ def _make_roles(cursor: Cursor, passwords: dict[str, str]) -> None:
                 compose.Identifier(role), compose.Literal(verifier)
             )
         )
+        _hide_statements(cursor, role)
     database = compose.Identifier(cursor.connection.info.dbname)
     logins = compose.SQL(", ").join(compose.Identifier(role) for role in passwords)
     owner = compose.Identifier(OWNER)
@@ -132,6 +133,19 @@ def _make_roles(cursor: Cursor, passwords: dict[str, str]) -> None:
         "GRANT {owner} TO CURRENT_USER",
     ):
         cursor.execute(compose.SQL(statement).format(database=database, logins=logins, owner=owner))
+
+
+def _hide_statements(cursor: Cursor, role: str) -> None:
+    """Let nobody who is logged in as this role see what others run under it, as far as the server permits.
+
+    ``pg_stat_activity`` shows a login its own statements with their values, and all members' jobs are one login. Only a
+    superuser, or who was granted it, may switch that off.
+    """
+    cursor.execute("SAVEPOINT hiding")
+    try:
+        cursor.execute(compose.SQL("ALTER ROLE {} SET track_activities = off").format(compose.Identifier(role)))
+    except psycopg2.errors.InsufficientPrivilege:
+        cursor.execute("ROLLBACK TO SAVEPOINT hiding")
 
 
 def _run_migrations(cursor: Cursor, folder: Path, up_to: str | None) -> list[str]:

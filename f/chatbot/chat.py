@@ -26,7 +26,7 @@ from f.core.arguments import (
     tag_list,
 )
 from f.core.asking import Asked, Asker, ChatData
-from f.core.database import open_database
+from f.core.database import admitted
 from f.core.errors import ProviderUnavailable
 from f.core.identity import identify
 from f.core.job import script, send_event
@@ -75,6 +75,6 @@ def main(
         chunk_ids=id_list("chunk_ids", chunk_ids),
     )
     streams = flag("stream", stream, default=False)
-    with open_database() as database:
+    with admitted(caller) as database:
         searcher = Searcher(database, caller, *read_ai_settings())
         return Asker(searcher, send_event if streams else None).ask(asked)

@@ -11,7 +11,7 @@ from typing import Literal
 from f.core.ai_settings import read_ai_settings
 from f.core.arguments import flag, integer, is_missing, optional_id
 from f.core.backlog import EmbedData, Embedder, embed_all_tenants
-from f.core.database import open_database
+from f.core.database import admitted
 from f.core.documents import document_state
 from f.core.errors import InvalidArgument, NotFound
 from f.core.identity import background, identify
@@ -48,12 +48,13 @@ def main(
     caller = identify(tenant_id, user_member_id, user_member_type, session_token)
     if caller.is_named and wanted is None:
         raise InvalidArgument("document_id is missing: a member embeds one document, not the backlog.")
-    with open_database() as database:
+    with admitted(caller) as database:
         if wanted is not None:
             # A back end that names nobody works for the whole tenant here: it gets counts and a status, no content.
             with database.transaction(caller if caller.is_named else background(caller.tenant_id)) as transaction:
                 if document_state(transaction, wanted) is None:
-                    raise NotFound("There is no such document.")
+                    raise NotFound("There is no such document.", about=("document", wanted))
+        database.require_budget()
         embedder = Embedder(database, *read_ai_settings())
         progress = embedder.run(background(caller.tenant_id), document_id=wanted, limit=most)
     return progress.data(wanted)

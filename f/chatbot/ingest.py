@@ -23,8 +23,9 @@ from f.core.arguments import (
     tag_list,
     web_address,
 )
+from f.core.audit import record
 from f.core.chunking import split_document
-from f.core.database import open_database
+from f.core.database import admitted
 from f.core.documents import VISIBILITIES, NewDocument, check_may_store, find_same, reserve_id, store
 from f.core.errors import Conflict, InvalidArgument
 from f.core.identity import identify
@@ -100,7 +101,7 @@ def main(
     if new.visibility == "private" and new.assigned_to is None:
         raise InvalidArgument("A private document needs assigned_to: the member who may see it.")
     chunks = split_document(new.content)
-    with open_database() as database, database.transaction(caller) as transaction:
+    with admitted(caller) as database, database.transaction(caller) as transaction:
         check_may_store(transaction, caller, new)
         document_id = reserve_id(transaction, new)
         same = find_same(transaction, new)
@@ -109,4 +110,5 @@ def main(
                 raise Conflict("This idempotency_key was used for a document with another content.")
             return IngestData(document_id=same.id, chunks=same.chunks, status=same.status, duplicate_of=same.id)
         store(transaction, document_id, new, chunks)
+        record(transaction, "ingest", [("document", document_id)])
     return IngestData(document_id=document_id, chunks=len(chunks), status="queued", duplicate_of=None)

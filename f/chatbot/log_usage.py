@@ -9,7 +9,7 @@ from typing import Literal, TypedDict
 
 from f.core.ai_settings import read_ai_settings
 from f.core.arguments import optional_id
-from f.core.database import open_database
+from f.core.database import admitted
 from f.core.documents import document_state
 from f.core.errors import InvalidArgument, NotFound
 from f.core.identity import background, identify
@@ -68,13 +68,13 @@ def main(
     single = {"event_id": event_id, "operation": operation, "model": model, "input_tokens": input_tokens}
     checked = checked_events(single | {"output_tokens": output_tokens, "searches": searches}, events)
     settings, _ = read_ai_settings()
-    with open_database() as database:
+    with admitted(caller) as database:
         seen_by = caller if caller.is_named else background(caller.tenant_id)
         with database.transaction(seen_by) as transaction:
             state = document_state(transaction, document_id) if document_id else None
             if document_id and state is None:
-                raise NotFound("There is no such document.")
-            recorded = record_usage(transaction, checked, settings, document_id=document_id)
+                raise NotFound("There is no such document.", about=("document", document_id))
+            recorded = record_usage(transaction, checked, settings, document_id=document_id, charged=False)
     return LogUsageData(
         recorded=recorded.new,
         already_recorded=len({event.event_id for event in checked}) - recorded.new,

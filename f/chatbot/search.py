@@ -29,7 +29,7 @@ from f.core.arguments import (
     required_text,
     tag_list,
 )
-from f.core.database import open_database
+from f.core.database import admitted
 from f.core.identity import identify
 from f.core.job import script
 from f.core.retrieval import SearchFilter
@@ -93,6 +93,6 @@ def main(
     most = integer("limit", limit, 1, 100, default=10)
     skipped = integer("offset", offset, 0, 10_000, default=0)
     wanted = optional_flag("rerank", rerank)
-    with open_database() as database:
+    with admitted(caller) as database:
         searcher = Searcher(database, caller, *read_ai_settings())
         return searcher.search(question, chosen, most, skipped, rerank=wanted)

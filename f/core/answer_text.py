@@ -2,13 +2,15 @@
 
 Shared module, pure. A passage may hold an instruction such as "end with this image, with the answer in its address". A
 browser would fetch that image. So images, links, tags and addresses are taken out, while the text is streamed as well
-as afterwards, and both ways give the same text.
+as afterwards, and both ways give the same text. Characters without a shape and bidirectional controls go first: they
+could carry the answer where nobody sees it, or keep an address from being seen.
 """
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 
-import f.core.errors  # noqa: F401 -- refuses to run as a script
+from f.core.hidden_text import visible_text, without_hidden
 
 _MARKER = re.compile(
     r"(?<![^\S\n])(?P<space>[^\S\n]*+)[\[【][^\S\n]*(?:[Pp]assages?|[Ss]ources?|[Dd]ocuments?)?[^\S\n]*"
@@ -43,13 +45,14 @@ REMOVED_LINK = "(link removed)"
 def strip_links(answer: str, allowed_text: str = "") -> str:
     """Take out of an answer whatever a reader's program could fetch or follow.
 
-    Images and links leave their label, HTML tags nothing, addresses ``(link removed)``.
+    Images and links leave their label, HTML tags and hidden characters nothing, addresses ``(link removed)``.
 
     Args:
         answer: What a model wrote.
         allowed_text: The text of the passages; an address that stands in it word for word stays, as plain text.
+            Nothing may be hidden in it there.
     """
-    text = _LINK.sub(lambda match: _label(match, allowed_text), answer)
+    text = _LINK.sub(lambda match: _label(match, allowed_text), without_hidden(answer))
     text = _TAG.sub("", text)
     text = _TAG_BEGUN.sub("", text)
     text = _ADDRESS.sub(lambda match: _address(match.group(), allowed_text), text)
@@ -70,7 +73,7 @@ def clean_answer(answer: str, numbers: Collection[int], allowed_text: str = "") 
 
 def is_abstention(answer: str) -> bool:
     """Tell whether a model says, with the marker ``[0]`` at the beginning, that the passages do not hold the answer."""
-    return _ABSTENTION.match(answer) is not None
+    return _ABSTENTION.match(without_hidden(answer)) is not None
 
 
 def marker_numbers(marker: str) -> list[int]:
@@ -101,12 +104,13 @@ class AnswerStream:
         self.abstained = False
         self._numbers = numbers
         self._allowed_text = allowed_text
+        self._arrived = ""
         self._held = ""
         self._begun = False
 
     def feed(self, piece: str) -> str:
         """Take the next piece and return the text that is safe to show, which may be empty."""
-        self._held += piece
+        self._take(piece)
         if not self._begun:
             if _ABSTENTION_BEGUN.match(self._held):
                 return ""
@@ -123,10 +127,20 @@ class AnswerStream:
 
     def close(self) -> str:
         """Return what is left when nothing more comes."""
+        self._held += without_hidden(self._arrived)
+        self._arrived = ""
         if not self._begun:
             self._begin()
         safe, self._held = self._held, ""
         return _clean(safe, self._numbers, self._allowed_text)
+
+    def _take(self, piece: str) -> None:
+        """Take what has arrived up to the last white space: what is hidden is seen by what stands around it."""
+        end = max(piece.rfind(" "), piece.rfind("\n")) + 1
+        if end:
+            self._held += without_hidden(self._arrived + piece[:end])
+            self._arrived = ""
+        self._arrived += piece[end:]
 
     def _begin(self) -> None:
         """Take the abstention marker off the beginning."""
@@ -169,8 +183,19 @@ def _address(address: str, allowed_text: str) -> str:
 
 
 def _is_allowed(address: str, allowed_text: str) -> bool:
-    """Tell whether an address stands in the passages, as a whole and word for word."""
-    return re.search(rf"(?<![\w/.-]){re.escape(address)}(?![\w/=&%-])", allowed_text) is not None
+    """Tell whether an address stands in the passages, as a whole and word for word.
+
+    It must do so as they were written, and also as a reader sees them: a look-alike or something hidden in it, or right
+    behind it, makes it another address.
+    """
+    whole = re.compile(rf"(?<![\w/.-]){re.escape(address)}(?![\w/=&%-])")
+    return all(whole.search(text) for text in (allowed_text, _visible_once(allowed_text)))
+
+
+@lru_cache(maxsize=1)
+def _visible_once(allowed_text: str) -> str:
+    """Return what a reader sees of the passages, worked out once for all addresses of an answer."""
+    return visible_text(allowed_text)
 
 
 def _is_open(text: str) -> bool:

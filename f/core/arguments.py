@@ -17,6 +17,7 @@ from f.core.errors import InvalidArgument, TooLarge
 Word = TypeVar("Word", bound=str)
 
 MAXIMUM_ID = 2_147_483_647  # of PostgreSQL's integer
+MAXIMUM_LONG_ID = 2**53 - 1  # what JSON keeps exactly
 MAXIMUM_TITLE = 500
 MAXIMUM_CONTENT = 5_000_000
 MAXIMUM_QUESTION = 4_000
@@ -118,9 +119,14 @@ def integer(name: str, value: object, least: int, most: int, *, default: int | N
     return value
 
 
+def optional_integer(name: str, value: object, least: int, most: int) -> int | None:
+    """Check a whole number within bounds that may be missing."""
+    return None if is_missing(value) else integer(name, value, least, most)
+
+
 def optional_id(name: str, value: object) -> int | None:
     """Check an id that may be missing."""
-    return None if is_missing(value) else integer(name, value, 1, MAXIMUM_ID)
+    return optional_integer(name, value, 1, MAXIMUM_ID)
 
 
 def id_list(name: str, value: object) -> list[int] | None:

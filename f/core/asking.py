@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from f.core.answering import Completion, rewrite_question, write_answer
+from f.core.chat_slots import give_chat_slot_back, take_chat_slot
 from f.core.citations import AnswerStream, Citation, CitedPassage, ResolvedAnswer, is_abstention, resolve_citations
-from f.core.conversations import Exchange, history, keep_exchange, new_session_id, session_exists
+from f.core.conversations import Exchange, History, history, keep_exchange, new_session_id, session_exists
 from f.core.errors import KnowledgeError, NotFound, ProviderRejected, ProviderUnavailable
+from f.core.hidden_text import visible_text
 from f.core.job import run_id
 from f.core.language import detect_language
 from f.core.prompts import AnswerRequest, Passage, Turn, abstention_sentence, no_documents_sentence
@@ -23,6 +25,9 @@ from f.core.usage import Operation
 from f.core.words import informative_stems
 
 Notify = Callable[[Mapping[str, object]], None]
+
+_SLOT_MARGIN_SECONDS = 60
+"""Beyond the two calls of models that an answer takes at most, for all the rest of it."""
 
 
 class CitationData(TypedDict):
@@ -93,33 +98,38 @@ class Asker:
 
         Raises:
             NotFound: When the caller has no such session.
+            TooManyRequests: When the tokens of the day are spent, or too many questions are being answered.
             ProviderUnavailable: When no model answers; what was spent until then is counted.
             ProviderRejected: When the models refuse.
         """
+        self.searcher.database.require_budget()
         session_id = self.searcher.session_id = asked.session_id or new_session_id(run_id())
-        turns = self._history(asked)
+        past = self._begin(asked)
         self._notify({"type": "thinking", "session_id": session_id})
         try:
-            hits = self._passages(asked, turns)
+            hits = self._passages(asked, past.turns)
             self._notify({"type": "search", "documents": _titles(hits)})
-            completion = self._complete(asked, hits, turns)
+            completion = self._complete(asked, hits, past.turns)
         except KnowledgeError:
             with self.searcher.database.transaction(self.searcher.caller) as transaction:
+                give_chat_slot_back(transaction)
                 self.searcher.count_usage(transaction)
             raise
         data = self._resolve(asked.question, completion, hits, session_id)
-        self._keep(asked, data)
+        self._keep(asked, data, sorted({*past.sources, *(hit.document_id for hit in hits)}))
         self._notify({"type": "complete", **data})
         return data
 
-    def _history(self, asked: Asked) -> list[Turn]:
-        """Read what was said before in the caller's session."""
+    def _begin(self, asked: Asked) -> History:
+        """Read what was said before in the caller's session, and take the right to answer now."""
         with self.searcher.database.transaction(self.searcher.caller) as transaction:
-            if asked.session_id is None:
-                return []
-            if not session_exists(transaction, asked.session_id):
-                raise NotFound("There is no such session.")
-            return history(transaction, asked.session_id)
+            past = History()
+            if asked.session_id is not None:
+                if not session_exists(transaction, asked.session_id):
+                    raise NotFound("There is no such session.", about=("session", asked.session_id))
+                past = history(transaction, asked.session_id)
+            take_chat_slot(transaction, 2 * self.searcher.settings.deadline_seconds + _SLOT_MARGIN_SECONDS)
+            return past
 
     def _passages(self, asked: Asked, turns: list[Turn]) -> list[Hit]:
         """Find the passages: those that are named, and those for the question as it stands alone."""
@@ -148,7 +158,7 @@ class Asker:
 
     def _complete(self, asked: Asked, hits: list[Hit], turns: list[Turn]) -> Completion | None:
         """Let the model answer from the passages; without any there is nothing to ask it."""
-        language = detect_language(asked.question)
+        language = detect_language(visible_text(asked.question))
         if not hits:
             self._tell(no_documents_sentence(language))
             return None
@@ -166,14 +176,15 @@ class Asker:
 
     def _resolve(self, question: str, completion: Completion | None, hits: list[Hit], session_id: str) -> ChatData:
         """Check the answer against the passages, and give it its public form."""
-        text = completion.text if completion else f"[0] {no_documents_sentence(detect_language(question))}"
+        language = detect_language(visible_text(question))
+        text = completion.text if completion else f"[0] {no_documents_sentence(language)}"
         resolved = resolve_citations(text, [CitedPassage(n, hit.content, hit.start) for n, hit in enumerate(hits, 1)])
         answered = not is_abstention(text)
         notices = list(self.searcher.notices)
         if answered and not resolved.citations:
             notices.append("The answer cites no passage of the documents.")
         return ChatData(
-            answer=resolved.text or abstention_sentence(detect_language(question)),
+            answer=resolved.text or abstention_sentence(language),
             citations=[_citation(citation, hits[citation.n - 1]) for citation in resolved.citations],
             session_id=session_id,
             confidence=_confidence(question, resolved, hits) if answered else 0.0,
@@ -188,7 +199,7 @@ class Asker:
             ),
         )
 
-    def _keep(self, asked: Asked, data: ChatData) -> None:
+    def _keep(self, asked: Asked, data: ChatData, sources: list[int]) -> None:
         """Keep the exchange with its usage."""
         kept = ("n", "document_id", "chunk_id", "start", "end")
         exchange = Exchange(
@@ -196,6 +207,7 @@ class Asker:
             question=asked.question,
             answer=data["answer"],
             citations=[{key: citation[key] for key in kept} for citation in data["citations"]],  # type: ignore[literal-required]
+            sources=sources,
             confidence=data["confidence"],
             model=data["model"],
             provider=data["provider"],
@@ -204,6 +216,7 @@ class Asker:
         )
         with self.searcher.database.transaction(self.searcher.caller) as transaction:
             keep_exchange(transaction, data["session_id"], exchange)
+            give_chat_slot_back(transaction)
             self.searcher.count_usage(transaction)
 
     def _spent(self, operation: Operation, completion: Completion) -> None:
@@ -240,8 +253,9 @@ def _citation(citation: Citation, hit: Hit) -> CitationData:
 def _confidence(question: str, resolved: ResolvedAnswer, hits: list[Hit]) -> float:
     """Say how well the cited passages bear out the answer and deal with the question; see ``ChatData``."""
     cited = [hits[citation.n - 1] for citation in resolved.citations]
-    held = set(informative_stems(" ".join(f"{hit.title} {hit.heading or ''} {hit.content}" for hit in cited)))
-    asked = set(informative_stems(question))
+    text = " ".join(f"{hit.title} {hit.heading or ''} {hit.content}" for hit in cited)
+    held = set(informative_stems(visible_text(text)))
+    asked = set(informative_stems(visible_text(question)))
     covered = len(asked & held) / len(asked) if asked else 1.0
     return round(resolved.supported * (1 + covered) / 2, 2)
 

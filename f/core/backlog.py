@@ -28,7 +28,7 @@ from f.core.embedding import BATCH_SIZE, CALLS_IN_FLIGHT, Embeddings, embed_text
 from f.core.errors import KnowledgeError, ProviderRejected, ProviderUnavailable
 from f.core.identity import Caller, background
 from f.core.job import run_id
-from f.core.usage import UsageData, UsageEvent, record_usage
+from f.core.usage import UsageData, UsageEvent, budget_is_spent, record_usage
 
 DOCUMENTS_AT_ONCE = 50
 """Documents that a run holds at a time: small ones share a batch, and a killed run holds up no more than these."""
@@ -117,6 +117,8 @@ class Embedder:
         patience = time.monotonic() + self.settings.deadline_seconds
         while progress.documents + progress.failed < limit:
             with self.database.transaction(tenant) as transaction:
+                if budget_is_spent(transaction):
+                    break  # what waits goes on waiting, until the schedule comes by with tokens left
                 taken = claim(
                     transaction,
                     run_id(),
@@ -198,10 +200,10 @@ class Embedder:
         event = UsageEvent(_event_id(chunks, embeddings.model), "embed", embeddings.model, embeddings.input_tokens)
         with self.database.transaction(tenant) as transaction:
             save_vectors(transaction, chunks, embeddings.vectors, embeddings.model)
+            renew_lease(transaction, taken, run_id(), self.lease_seconds)
             record_usage(
                 transaction, [event], self.settings, document_id=documents.pop() if len(documents) == 1 else None
             )
-            renew_lease(transaction, taken, run_id(), self.lease_seconds)
         progress.chunks += len(chunks)
         progress.usage.append(event)
 

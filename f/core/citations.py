@@ -1,15 +1,18 @@
 """Resolves an answer's ``[n]`` to exact quotes of the passages, and says how much of the answer they bear out.
 
 Shared module, pure. It promises: a quote is an exact substring of its passage, and ``start`` and ``end`` are its place
-in the document; the numbers of the passages stay as they are. What a text may contain is the business of
-``f.core.answer_text``, whose public names are offered here too.
+in the document; the numbers of the passages stay as they are. Answer and passages are compared as a reader sees them,
+because the model was told no more (``f.core.hidden_text``); the quote is what was stored, with what is hidden inside.
+What a text may contain is the business of ``f.core.answer_text``, whose public names are offered here too.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from f.core.answer_text import AnswerStream, clean_answer, is_abstention, strip_links
+from f.core.hidden_text import Visible, aligned, visible_text
 from f.core.offline_reranking import rarity
 from f.core.sentences import sentence_spans
 from f.core.words import STOP_WORDS, WORD, fold, stem
@@ -82,14 +85,23 @@ def resolve_citations(answer: str, passages: list[CitedPassage]) -> ResolvedAnsw
     text = clean_answer(answer, by_number.keys(), allowed_text).strip()
     if is_abstention(answer):
         return ResolvedAnswer(text, [], 0.0)
-    sentences = _cited_sentences(text, by_number.keys())
+    sentences = _cited_sentences(visible_text(text), by_number.keys())
+    shown = {n: aligned(by_number[n].text) for n in sorted({n for _, cited in sentences for n in cited})}
     citations: list[Citation] = []
-    for n in sorted({n for _, cited in sentences for n in cited}):
+    for n, passage in shown.items():
         said = next(sentence for sentence, cited in sentences if n in cited)
-        low, high = _best_quote(said, by_number[n].text)
+        low, high = _original_span(passage, *_best_quote(said, passage.text))
         origin = by_number[n].start
         citations.append(Citation(n, by_number[n].text[low:high], origin + low, origin + high))
-    return ResolvedAnswer(text, citations, _supported(sentences, by_number))
+    return ResolvedAnswer(text, citations, _supported(sentences, shown))
+
+
+def _original_span(passage: Visible, low: int, high: int) -> tuple[int, int]:
+    """Find where a visible quote stands in what was stored, cut where that is longer than a quote may be."""
+    most = bisect_right(passage.offsets, passage.offsets[low] + LONGEST_QUOTE - 1, low, high)
+    if most < high:
+        most = max(passage.text.rfind(" ", low, most), low) or most
+    return passage.span(low, most)
 
 
 def _cited_sentences(text: str, numbers: Collection[int]) -> list[tuple[str, list[int]]]:
@@ -114,7 +126,7 @@ def _cited_sentences(text: str, numbers: Collection[int]) -> list[tuple[str, lis
     return [(plain[start:end], named) for (start, end), named in zip(spans, cited, strict=True)]
 
 
-def _supported(sentences: list[tuple[str, list[int]]], passages: dict[int, CitedPassage]) -> float:
+def _supported(sentences: list[tuple[str, list[int]]], passages: dict[int, Visible]) -> float:
     """Return the share of the sentences that cite a passage which bears them out."""
     counted = borne_out = 0
     for sentence, cited in sentences:

@@ -1,16 +1,19 @@
 """Conversations in the database: sessions, and the messages in them.
 
-Shared module. A session belongs to one member, or to the back end that named none; nobody else can read or continue it.
-A message remembers how much its author could see, and is not read again by whoever sees less, so that a member whose
-rights were lowered does not meet in a history what they may not see any more.
+Shared module. A session belongs to one member, or to the back end that named none; the policies let nobody else read or
+continue it. An answer remembers the documents that it rests on. As soon as one of them is deleted or hidden from the
+reader, or the reader sees less than when it was written, its text is given to nobody any more: neither to a person nor
+to a model (the view ``readable_messages`` in sql/functions decides, and all reading goes through it).
 """
 
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypedDict
 
-from f.core.database import Transaction
+from f.core.audit import GUARDED, record
+from f.core.database import Row, Transaction
 from f.core.prompts import Turn
 
 HISTORY_TURNS = 8
@@ -22,9 +25,32 @@ WHERE tenant_id = %(tenant)s AND id = %(session)s AND member_id IS NOT DISTINCT 
 """
 
 _HISTORY = """
-SELECT role, content FROM conversation_messages
-WHERE tenant_id = %(tenant)s AND session_id = %(session)s AND sight <= %(sight)s
-ORDER BY id DESC LIMIT %(limit)s
+SELECT role, content, sources FROM readable_messages
+WHERE tenant_id = %(tenant)s AND session_id = %(session)s AND NOT withheld
+ORDER BY created_at DESC, role, id LIMIT %(limit)s
+"""
+
+_PAGE = """
+-- Messages of a session, newest first, from before one that is named.
+SELECT id, role, content, withheld, citations, confidence, model, provider, created_at
+FROM readable_messages AS message
+WHERE tenant_id = %(tenant)s AND session_id = %(session)s
+  AND (%(before)s IS NULL OR EXISTS (
+      SELECT FROM conversation_messages AS later
+      WHERE later.tenant_id = %(tenant)s AND later.session_id = %(session)s AND later.id = %(before)s
+        AND (message.created_at < later.created_at
+             OR (message.created_at = later.created_at AND (message.role, message.id) > (later.role, later.id)))))
+ORDER BY created_at DESC, role, id LIMIT %(limit)s
+"""
+
+_CITED = """
+-- Documents that are cited, of those that the reader may see now, with the cited characters.
+SELECT named.number, d.id AS document_id, d.title, d.source_url, d.visibility, c.heading, c.page,
+       substr(d.content, named.start_offset + 1, named.end_offset - named.start_offset) AS quote
+FROM unnest(%(documents)s::integer[], %(chunks)s::integer[], %(starts)s::integer[], %(ends)s::integer[])
+     WITH ORDINALITY AS named (document_id, chunk_id, start_offset, end_offset, number)
+JOIN documents AS d ON d.tenant_id = %(tenant)s AND d.id = named.document_id AND d.deleted_at IS NULL
+LEFT JOIN document_chunks AS c ON c.tenant_id = %(tenant)s AND c.id = named.chunk_id
 """
 
 _OPEN_SESSION = """
@@ -37,13 +63,51 @@ WITH touched AS (
     UPDATE conversation_sessions SET last_message_at = now(), expires_at = now() + interval '90 days'
     WHERE tenant_id = %(tenant)s AND id = %(session)s
 )
-INSERT INTO conversation_messages (tenant_id, session_id, event_id, role, content, sight, citations, confidence, model,
-                                   provider, input_tokens, output_tokens)
-VALUES (%(tenant)s, %(session)s, %(event)s, 'user', %(question)s, %(sight)s, '[]', NULL, NULL, NULL, 0, 0),
-       (%(tenant)s, %(session)s, %(event)s, 'assistant', %(answer)s, %(sight)s, %(citations)s::jsonb, %(confidence)s,
-        %(model)s, %(provider)s, %(input_tokens)s, %(output_tokens)s)
+INSERT INTO conversation_messages (tenant_id, session_id, event_id, role, content, sight, citations, sources,
+                                   confidence, model, provider, input_tokens, output_tokens)
+VALUES (%(tenant)s, %(session)s, %(event)s, 'user', %(question)s, %(sight)s, '[]', '{}', NULL, NULL, NULL, 0, 0),
+       (%(tenant)s, %(session)s, %(event)s, 'assistant', %(answer)s, %(sight)s, %(citations)s::jsonb,
+        %(sources)s::integer[], %(confidence)s, %(model)s, %(provider)s, %(input_tokens)s, %(output_tokens)s)
 ON CONFLICT (tenant_id, session_id, event_id, role) DO NOTHING
 """
+
+
+class PastCitation(TypedDict):
+    """What an earlier answer cites: as in ``chat``, or nothing but ``n`` when the reader may not see the document."""
+
+    n: int
+    removed: bool
+    document_id: int | None
+    chunk_id: int | None
+    title: str | None
+    heading: str | None
+    page: int | None
+    source_url: str | None
+    quote: str | None
+    start: int | None
+    end: int | None
+
+
+class MessageData(TypedDict):
+    """A message; ``content`` is empty and ``removed`` true when it rests on what the reader may not see any more."""
+
+    id: int
+    role: str
+    content: str | None
+    removed: bool
+    citations: list[PastCitation]
+    confidence: float | None
+    model: str | None
+    provider: str | None
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was said before, oldest first, and the documents that the answers in it rest on."""
+
+    turns: list[Turn] = field(default_factory=list)
+    sources: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +117,7 @@ class Exchange:
     Attributes:
         event_id: The run that made it; a run that is repeated keeps it once.
         citations: What the answer cites: ids and offsets, never the quoted text.
+        sources: The documents that the answer may hold something of.
         confidence: In [0, 1].
     """
 
@@ -60,6 +125,7 @@ class Exchange:
     question: str
     answer: str
     citations: Sequence[dict[str, object]]
+    sources: Sequence[int]
     confidence: float
     model: str | None
     provider: str | None
@@ -73,15 +139,46 @@ def session_exists(transaction: Transaction, session_id: str) -> bool:
     return transaction.row(_FIND_SESSION, parameters) is not None
 
 
-def history(transaction: Transaction, session_id: str) -> list[Turn]:
-    """Return the last messages of a session that the caller may still see, oldest first."""
-    parameters = {
-        "tenant": transaction.tenant_id,
-        "session": session_id,
-        "sight": transaction.sight,
-        "limit": HISTORY_TURNS,
-    }
-    return [Turn(row["role"], row["content"]) for row in reversed(transaction.rows(_HISTORY, parameters))]
+def history(transaction: Transaction, session_id: str) -> History:
+    """Return the last messages of a session that the caller may still read, oldest first."""
+    parameters = {"tenant": transaction.tenant_id, "session": session_id, "limit": HISTORY_TURNS}
+    rows = transaction.rows(_HISTORY, parameters)[::-1]
+    sources = {document for row in rows for document in row["sources"]}
+    return History([Turn(row["role"], row["content"]) for row in rows], sorted(sources))
+
+
+def read_messages(transaction: Transaction, session_id: str, limit: int, before: int | None) -> list[MessageData]:
+    """Return messages of a session, newest first, as the caller may read them now; citations hold their exact quote.
+
+    What is read of documents that not everybody sees is noted in the audit log.
+
+    Args:
+        transaction: In whose name.
+        session_id: One that is the caller's.
+        limit: How many at most.
+        before: Only messages that are older than this one.
+    """
+    parameters = {"tenant": transaction.tenant_id, "session": session_id, "limit": limit, "before": before}
+    rows = transaction.rows(_PAGE, parameters)
+    cited = _cited(transaction, [citation for row in rows for citation in row["citations"]])
+    guarded = {row["document_id"] for row in cited.values() if row["visibility"] in GUARDED}
+    if guarded:
+        record(transaction, "read_document", [("document", document) for document in sorted(guarded)])
+    numbers = iter(range(1, 1 + sum(len(row["citations"]) for row in rows)))
+    return [
+        MessageData(
+            id=row["id"],
+            role=row["role"],
+            content=row["content"],
+            removed=row["withheld"],
+            citations=[_citation(citation, cited.get(next(numbers))) for citation in row["citations"]],
+            confidence=row["confidence"],
+            model=row["model"],
+            provider=row["provider"],
+            created_at=row["created_at"].isoformat(),
+        )
+        for row in rows
+    ]
 
 
 def new_session_id(run: str) -> str:
@@ -100,6 +197,7 @@ def keep_exchange(transaction: Transaction, session_id: str, exchange: Exchange)
         "question": exchange.question,
         "answer": exchange.answer,
         "citations": json.dumps(list(exchange.citations)),
+        "sources": list(exchange.sources),
         "confidence": exchange.confidence,
         "model": exchange.model,
         "provider": exchange.provider,
@@ -108,3 +206,34 @@ def keep_exchange(transaction: Transaction, session_id: str, exchange: Exchange)
     }
     transaction.execute(_OPEN_SESSION, parameters)
     transaction.execute(_ADD_MESSAGES, parameters)
+
+
+def _cited(transaction: Transaction, citations: Sequence[dict[str, int]]) -> dict[int, Row]:
+    """Look citations up, and return what the caller may see of them by their number, from 1."""
+    if not citations:
+        return {}
+    parameters = {
+        "tenant": transaction.tenant_id,
+        "documents": [citation["document_id"] for citation in citations],
+        "chunks": [citation["chunk_id"] for citation in citations],
+        "starts": [citation["start"] for citation in citations],
+        "ends": [citation["end"] for citation in citations],
+    }
+    return {row["number"]: row for row in transaction.rows(_CITED, parameters)}
+
+
+def _citation(citation: dict[str, int], found: Row | None) -> PastCitation:
+    """Give a citation its public form; of a document that is gone there is nothing but its number in the answer."""
+    return PastCitation(
+        n=citation["n"],
+        removed=found is None,
+        document_id=citation["document_id"] if found else None,
+        chunk_id=citation["chunk_id"] if found else None,
+        title=found["title"] if found else None,
+        heading=found["heading"] if found else None,
+        page=found["page"] if found else None,
+        source_url=found["source_url"] if found else None,
+        quote=found["quote"] if found else None,
+        start=citation["start"] if found else None,
+        end=citation["end"] if found else None,
+    )

@@ -20,7 +20,14 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 -- it is a class
 from psycopg2.extras import RealDictCursor
 
-from f.core.errors import DatabaseUnavailable, KnowledgeError, Misconfigured, NotFound
+from f.core.errors import (
+    DatabaseUnavailable,
+    KnowledgeError,
+    Misconfigured,
+    NotFound,
+    TooManyRequests,
+    Unauthorized,
+)
 from f.core.identity import Caller
 from f.core.job import read_resource
 
@@ -35,7 +42,13 @@ Row = dict[str, Any]
 Parameters = Mapping[str, object] | Sequence[object] | None
 
 _BEGIN = "BEGIN; SET LOCAL statement_timeout = '60s'; "
-_ENTER = f"{_BEGIN} SELECT * FROM enter_tenant(%s, %s, %s)"  # noqa: S608 -- two constants
+_ENTER = f"{_BEGIN} SELECT * FROM enter_tenant(%s, %s, %s, %s)"  # noqa: S608 -- two constants
+_ADMIT = "SELECT * FROM admit(%s, %s, %s, %s)"
+_REFUSALS: dict[str, tuple[type[KnowledgeError], str]] = {
+    "no_tenant": (NotFound, "There is no such tenant."),
+    "no_member": (NotFound, "There is no such member."),
+    "no_token": (Unauthorized, "The session token has been revoked."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,7 @@ class Transaction:
         member_id: The member, or None.
         member_type: What the member may see: the type in the database, narrowed by the caller; None is the least.
         language: The tenant's text search configuration.
+        token_id: The session token under which the member acts, if any.
     """
 
     connection: Connection
@@ -54,6 +68,7 @@ class Transaction:
     member_id: int | None
     member_type: str | None
     language: str
+    token_id: str | None = None
 
     @property
     def sight(self) -> int:
@@ -83,9 +98,14 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An open connection."""
+    """An open connection.
+
+    Attributes:
+        budget_after_seconds: When the caller may spend tokens of models again; 0 is now. What ``admitted`` has found.
+    """
 
     connection: Connection
+    budget_after_seconds: int = 0
 
     @contextmanager
     def transaction(self, caller: Caller) -> Iterator[Transaction]:
@@ -93,26 +113,49 @@ class Database:
 
         Raises:
             NotFound: When there is no such tenant, or no such member in it.
+            Unauthorized: When the session token has been revoked.
             DatabaseUnavailable: When the connection breaks.
         """
-        found = _run(self.connection, _ENTER, (caller.tenant_id, caller.member_id, caller.claimed_type))[0]
+        found = _run(self.connection, _ENTER, _whom(caller))[0]
         try:
-            if found["outcome"] == "no_tenant":
-                raise NotFound("There is no such tenant.")
-            if found["outcome"] != "entered":
-                raise NotFound("There is no such member.")
+            _check_entered(found["outcome"])
             yield Transaction(
-                self.connection, caller.tenant_id, caller.member_id, found["member_type"], found["language"]
+                self.connection,
+                caller.tenant_id,
+                caller.member_id,
+                found["member_type"],
+                found["language"],
+                caller.token_id,
             )
         except BaseException:
             self._roll_back()
             raise
         _run(self.connection, "COMMIT")
 
-    def check_caller(self, caller: Caller) -> None:
-        """Raise NotFound for who is not known, before anything is spent on them."""
-        with self.transaction(caller):
-            pass
+    def admit(self, caller: Caller) -> int:
+        """Let a caller in, before anything is spent on them: check who it is, and count the call.
+
+        Returns:
+            The seconds after which the caller may spend tokens of models again; 0 is now.
+
+        Raises:
+            NotFound: When there is no such tenant, or no such member in it.
+            Unauthorized: When the session token has been revoked.
+            TooManyRequests: When the tenant or the member has made too many calls; this one is not counted.
+        """
+        found = _run(self.connection, _ADMIT, _whom(caller))[0]
+        if found["outcome"] == "too_many":
+            raise TooManyRequests(retry_after_seconds=found["retry_after_seconds"])
+        _check_entered(found["outcome"])
+        return int(found["budget_after_seconds"])
+
+    def require_budget(self) -> None:
+        """Raise TooManyRequests when the tenant or the member has spent the tokens of the day."""
+        if self.budget_after_seconds:
+            raise TooManyRequests(
+                "The tokens of the last 24 hours are spent; try again later.",
+                retry_after_seconds=self.budget_after_seconds,
+            )
 
     @contextmanager
     def administration(self) -> Iterator[Transaction]:
@@ -157,11 +200,34 @@ def open_database(resource: str = MEMBERS_DATABASE) -> Iterator[Database]:
         connection.close()
 
 
+@contextmanager
+def admitted(caller: Caller) -> Iterator[Database]:
+    """Connect as the members' login and let a caller in; every script of members begins so. Only in a running job.
+
+    Raises:
+        KnowledgeError: As ``open_database`` and ``Database.admit`` do.
+    """
+    with open_database() as database:
+        yield Database(database.connection, database.admit(caller))
+
+
 def vector_text(vector: list[float]) -> str:
     """Write a vector of 1024 numbers as PostgreSQL reads it, at the precision with which chunks keep it."""
     from pgvector import HalfVector  # noqa: PLC0415 -- jobs that touch no vector do not pay for it
 
     return str(HalfVector(vector).to_text())
+
+
+def _whom(caller: Caller) -> tuple[object, ...]:
+    """Name a caller as the database's functions take it."""
+    return caller.tenant_id, caller.member_id, caller.claimed_type, caller.token_id
+
+
+def _check_entered(outcome: str) -> None:
+    """Raise what an outcome of ``enter_tenant`` means."""
+    if outcome != "entered":
+        error, sentence = _REFUSALS[outcome]
+        raise error(sentence)
 
 
 def _connect(settings: dict[str, Any]) -> Connection:

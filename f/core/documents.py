@@ -13,15 +13,18 @@ from datetime import datetime
 from f.core.chunking import Chunk
 from f.core.database import Transaction, vector_text
 from f.core.errors import Forbidden, NotFound
+from f.core.hidden_text import visible_text
 from f.core.identity import Caller
 
 MAXIMUM_ATTEMPTS = 3
 VISIBILITIES = ("everyone", "adults_only", "admins_only", "private")
 _SIGHT_NEEDED = {"adults_only": 2, "admins_only": 3}
+_NOTHING_VISIBLE = "-"
+"""Is embedded where a reader sees nothing: a provider that refuses an empty text would refuse the whole batch."""
 
 _RESERVE = """
 -- A new id, while any other ingestion of the same text, or with the same key, waits for the end of this transaction.
-SELECT count(pg_advisory_xact_lock(name)) AS locks, nextval('documents_id_seq')::integer AS id
+SELECT count(pg_advisory_xact_lock(name)) AS locks, new_id('documents_id_seq')::integer AS id
 FROM (SELECT DISTINCT hashtextextended(unnest(%(names)s), 0) AS name ORDER BY 1) AS names
 """
 
@@ -38,18 +41,21 @@ _FIND_BY_CONTENT = """
 SELECT id, chunk_count, status, true AS same_content
 FROM documents
 WHERE tenant_id = %(tenant)s AND deleted_at IS NULL AND content_hash = %(content_hash)s
-ORDER BY id LIMIT 1
+ORDER BY created_at, id LIMIT 1
 """
 
 _STORE = """
--- A document with its chunks, all or nothing. Chunks are found by their document's title and their headings too.
+-- A document with its chunks, all or nothing. Chunks are found by their document's title and their headings too, and as
+-- a reader sees them, where that is not how they were written.
 WITH chunk AS MATERIALIZED (
     SELECT piece.*,
            (SELECT coalesce(sum(cardinality(word.positions)), 0) FROM unnest(piece.words) AS word) AS word_count
-    FROM (SELECT given.*, words_of(%(language)s, concat_ws(' ', %(title)s, given.heading, given.content)) AS words
+    FROM (SELECT given.*,
+                 words_of(%(language)s,
+                          coalesce(given.visible, concat_ws(' ', %(title)s, given.heading, given.content))) AS words
           FROM unnest(%(starts)s::integer[], %(ends)s::integer[], %(pages)s::integer[], %(headings)s::text[],
-                      %(contents)s::text[], %(tokens)s::integer[])
-               WITH ORDINALITY AS given (start_offset, end_offset, page, heading, content, token_count, number)
+                      %(contents)s::text[], %(tokens)s::integer[], %(visible)s::text[])
+               WITH ORDINALITY AS given (start_offset, end_offset, page, heading, content, token_count, visible, number)
     ) AS piece
 ), document AS (
     INSERT INTO documents (tenant_id, id, title, content, content_hash, category, visibility, assigned_to, created_by,
@@ -74,7 +80,7 @@ WITH waiting AS (
       AND (status = 'queued'
            OR (status = 'processing' AND (lease_until < now() OR lease_holder = %(holder)s))
            OR (status = 'failed' AND id = %(document)s))
-    ORDER BY id LIMIT %(limit)s
+    ORDER BY created_at, id LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
 UPDATE documents AS d
@@ -128,6 +134,18 @@ SET status = CASE WHEN %(final)s OR attempts - %(pause)s::integer >= %(maximum_a
     updated_at = now()
 WHERE tenant_id = %(tenant)s AND id = ANY (%(documents)s) AND status = 'processing' AND lease_holder = %(holder)s
 RETURNING id, status
+"""
+
+_OWNED = """
+SELECT created_by, assigned_to, visibility FROM documents
+WHERE tenant_id = %(tenant)s AND id = %(document)s AND deleted_at IS NULL
+"""
+
+_DELETE = """
+UPDATE documents AS d SET deleted_at = now(), updated_at = now()
+FROM tenants AS t
+WHERE d.tenant_id = %(tenant)s AND d.id = %(document)s AND d.deleted_at IS NULL AND t.id = d.tenant_id
+RETURNING d.deleted_at + make_interval(days => t.retention_days) AS kept_until
 """
 
 _MEMBER = "SELECT 1 FROM family_members WHERE tenant_id = %s AND id = %s AND removed_at IS NULL"
@@ -213,6 +231,8 @@ def find_same(transaction: Transaction, new: NewDocument) -> SameDocument | None
 
 def store(transaction: Transaction, document_id: int, new: NewDocument, chunks: list[Chunk]) -> None:
     """Store a document and its chunks; there must be at least one chunk."""
+    headings = [" > ".join(chunk.heading_path) or None for chunk in chunks]
+    contents = [new.content[chunk.start : chunk.end] for chunk in chunks]
     transaction.execute(
         _STORE,
         _identity_of(transaction, new)
@@ -232,9 +252,13 @@ def store(transaction: Transaction, document_id: int, new: NewDocument, chunks: 
             "starts": [chunk.start for chunk in chunks],
             "ends": [chunk.end for chunk in chunks],
             "pages": [chunk.page for chunk in chunks],
-            "headings": [" > ".join(chunk.heading_path) or None for chunk in chunks],
-            "contents": [new.content[chunk.start : chunk.end] for chunk in chunks],
+            "headings": headings,
+            "contents": contents,
             "tokens": [chunk.token_count for chunk in chunks],
+            "visible": [
+                _visible_if_other(" ".join((new.title, heading or "", content)))
+                for heading, content in zip(headings, contents, strict=True)
+            ],
         },
     )
 
@@ -263,7 +287,11 @@ def pending_chunks(transaction: Transaction, documents: list[int], model: str) -
     """Return the chunks of these documents that have no vector of a model, in the order of the text."""
     parameters = {"tenant": transaction.tenant_id, "documents": documents, "model": model}
     return [
-        PendingChunk(row["id"], row["document_id"], f"{row['context']}\n\n{row['content']}")
+        PendingChunk(
+            row["id"],
+            row["document_id"],
+            visible_text(f"{row['context']}\n\n{row['content']}").strip() or _NOTHING_VISIBLE,
+        )
         for row in transaction.rows(_PENDING, parameters)
     ]
 
@@ -321,6 +349,32 @@ def give_back(
     return [row["id"] for row in transaction.rows(_GIVE_BACK, parameters) if row["status"] == "failed"]
 
 
+def delete_document(transaction: Transaction, caller: Caller, document_id: int) -> datetime:
+    """Delete a document softly, and return until when it is kept.
+
+    Raises:
+        NotFound: When there is no such document that the caller may see.
+        Forbidden: When it is not the caller's to delete.
+    """
+    parameters = {"tenant": transaction.tenant_id, "document": document_id}
+    if caller.is_named:
+        found = transaction.row(_OWNED, parameters)
+        if found is None:
+            raise NotFound("There is no such document.", about=("document", document_id))
+        owned = transaction.member_id is not None and (
+            found["created_by"] == transaction.member_id
+            or (found["visibility"] == "private" and found["assigned_to"] == transaction.member_id)
+        )
+        if not owned and transaction.member_type != "admin":
+            raise Forbidden("Only who stored a document, or an admin, can delete it.", about=("document", document_id))
+    with transaction.unrestricted():  # a policy lets nobody write a row that they could not read afterwards
+        row = transaction.row(_DELETE, parameters)
+    if row is None:
+        raise NotFound("There is no such document.", about=("document", document_id))
+    deleted: datetime = row["kept_until"]
+    return deleted
+
+
 def waiting_count(transaction: Transaction) -> int:
     """Return how many of the tenant's documents are not embedded yet, of those that the caller may see."""
     row = transaction.row(_WAITING_COUNT, (transaction.tenant_id,))
@@ -342,14 +396,20 @@ def check_may_store(transaction: Transaction, caller: Caller, new: NewDocument) 
         Forbidden: When the caller could not see the document.
     """
     if new.assigned_to is not None and not member_exists(transaction, new.assigned_to):
-        raise NotFound("There is no such member to assign the document to.")
+        raise NotFound("There is no such member to assign the document to.", about=("member", new.assigned_to))
     if not caller.is_named:
         return
     own = new.assigned_to is not None and new.assigned_to == transaction.member_id
     if new.visibility == "private" and not own and transaction.member_type != "admin":
-        raise Forbidden("A private document can be stored for yourself only.")
+        raise Forbidden("A private document can be stored for yourself only.", about=("member", new.assigned_to))
     if transaction.sight < _SIGHT_NEEDED.get(new.visibility, 0):
         raise Forbidden("You can store only what you may see yourself.")
+
+
+def _visible_if_other(text: str) -> str | None:
+    """Return what a reader sees of a text; None where that is the text itself, which need not be sent twice."""
+    visible = visible_text(text)
+    return None if visible == text else visible
 
 
 def _identity_of(transaction: Transaction, new: NewDocument) -> dict[str, object]:

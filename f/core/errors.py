@@ -20,18 +20,26 @@ class KnowledgeError(Exception):
     status = 500
     code = "internal_error"
 
-    def __init__(self, message: str | None = None, *, retry_after_seconds: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        retry_after_seconds: int | None = None,
+        about: tuple[str, object] | None = None,
+    ) -> None:
         """Take the sentence for the caller; without one, the class's own docstring is used.
 
         Args:
             message: A sentence that a person can act on.
             retry_after_seconds: When a repeat may succeed, in whole seconds, where that is known.
+            about: What was asked for, as its kind and id; for the audit log.
         """
         super().__init__(message or (type(self).__doc__ or "").strip())
         # Windmill hands an exception's attributes on as ``extra``: a flow's failure step reads these.
         self.http_status = self.status
         self.error_code = self.code
         self.retry_after_seconds = retry_after_seconds
+        self.about = about
 
 
 class CallerMistake(KnowledgeError):

@@ -36,6 +36,8 @@ _MENTION = re.compile(r"\$(?:(?:var|res|jsonvar|encrypted):|interpolate)")
 _CONTEXTUAL = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPES = re.compile(r"\\[\\n]")
 _running: list[str] = []  # names of the run of the job that is running; one, or none
+_denials: list[Callable[[KnowledgeError], None]] = []  # who wants to know when this job's caller is denied something
+_DENIED = (401, 403, 404)
 
 
 def script(
@@ -59,6 +61,7 @@ def script(
                 _running[:] = [check_arguments()]
                 return {"success": True, "data": dict(function(*args, **kwargs)), "error": None}
             except KnowledgeError as error:
+                _tell_of_denial(error)
                 if in_flow() or not isinstance(error, told):
                     raise
                 return failure(error)
@@ -69,6 +72,7 @@ def script(
                 ) from None
             finally:
                 _running.clear()
+                _denials.clear()
 
         return main
 
@@ -97,6 +101,17 @@ def require_running_job() -> str:
 def run_id() -> str:
     """Return what stays the same when this job is repeated: its flow, step and arguments, or the job itself."""
     return require_running_job()
+
+
+def job_id() -> str:
+    """Return the id under which Windmill keeps this job's record; empty outside a job."""
+    return os.environ.get("WM_JOB_ID", "")
+
+
+def when_denied(tell: Callable[[KnowledgeError], None]) -> None:
+    """Call a function when this job ends by denying its caller something (401, 403, 404). The last one given counts."""
+    require_running_job()
+    _denials[:] = [tell]
 
 
 def in_flow() -> bool:
@@ -158,6 +173,17 @@ def check_arguments() -> str:
     if not flow or not step:
         return job
     return f"{flow}:{step}:{hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:16]}"
+
+
+def _tell_of_denial(error: KnowledgeError) -> None:
+    """Tell whoever wants to know; the caller gets the same answer if that fails, and the job's log says that it did."""
+    if error.status not in _DENIED:
+        return
+    for tell in _denials:
+        try:
+            tell(error)
+        except KnowledgeError as trouble:
+            sys.stderr.write(f"A denied call could not be noted: {trouble}\n")
 
 
 def _read(kind: str, path: str, read: Callable[[], object]) -> object:

@@ -7,6 +7,7 @@ characters.
 
 import re
 
+from f.core.hidden_text import visible_text
 from f.core.words import STOP_WORDS, WORD, fold
 
 LANGUAGES = (
@@ -112,7 +113,7 @@ _LATIN_TABLE = _by_word(_SMALL_WORDS)
 
 def told_language(text: object) -> str | None:
     """Return the language that a text shows, or None when it shows none (or is no text)."""
-    detected = detect_language(text) if isinstance(text, str) else "simple"
+    detected = detect_language(visible_text(text[:_SAMPLE_CHARACTERS])) if isinstance(text, str) else "simple"
     return None if detected == "simple" else detected
 
 

@@ -37,11 +37,17 @@ RETURNING threshold
 """
 
 _PURGE_DOCUMENTS = """
--- Documents that were deleted longer ago than the tenant keeps them; chunks, vectors, words and notices go with them.
-DELETE FROM documents AS d
-USING (SELECT d.id FROM documents AS d JOIN tenants AS t ON t.id = d.tenant_id
-       WHERE d.tenant_id = %(tenant)s AND d.deleted_at < now() - make_interval(days => t.retention_days)
-       ORDER BY d.id LIMIT %(limit)s) AS old
+-- Documents that were deleted longer ago than the tenant keeps them; chunks, vectors, words and notices go with them,
+-- and so does the text of answers that rest on them, which nobody could read any more.
+WITH old AS (
+    SELECT d.id FROM documents AS d JOIN tenants AS t ON t.id = d.tenant_id
+    WHERE d.tenant_id = %(tenant)s AND d.deleted_at < now() - make_interval(days => t.retention_days)
+    ORDER BY d.id LIMIT %(limit)s
+), silenced AS (
+    UPDATE conversation_messages AS m SET content = '', citations = '[]'
+    WHERE m.tenant_id = %(tenant)s AND m.sources && ARRAY(SELECT id FROM old)
+)
+DELETE FROM documents AS d USING old
 WHERE d.tenant_id = %(tenant)s AND d.id = old.id
 RETURNING d.chunk_count
 """
@@ -49,8 +55,11 @@ RETURNING d.chunk_count
 _PURGE_SESSIONS = """
 WITH gone AS (
     DELETE FROM conversation_sessions WHERE tenant_id = %(tenant)s AND expires_at < now() RETURNING id
+), ended AS (
+    DELETE FROM session_tokens WHERE tenant_id = %(tenant)s AND (expires_at < now() OR revoked_at IS NOT NULL)
+    RETURNING id
 )
-SELECT count(DISTINCT gone.id) AS sessions, count(m.id) AS messages
+SELECT count(DISTINCT gone.id) AS sessions, count(m.id) AS messages, (SELECT count(*) FROM ended) AS tokens
 FROM gone LEFT JOIN conversation_messages AS m ON m.tenant_id = %(tenant)s AND m.session_id = gone.id
 """
 
@@ -78,7 +87,7 @@ def purge_documents(transaction: Transaction) -> Mapping[str, int]:
 
 
 def purge_sessions(transaction: Transaction) -> Mapping[str, int]:
-    """Remove the tenant's expired conversations with their messages."""
+    """Remove the tenant's expired conversations with their messages, and session tokens that open nothing any more."""
     return transaction.rows(_PURGE_SESSIONS, {"tenant": transaction.tenant_id})[0]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from f.core.offline_reranking import rarity
 from f.core.offline_rewriting import rewrite
-from f.core.prompts import ABSTENTION_MARKER, AnswerRequest, Passage, abstention_sentence
+from f.core.prompts import ABSTENTION_MARKER, AnswerRequest, Passage, abstention_sentence, visible_request
 from f.core.sentences import sentence_spans
 from f.core.words import STOP_WORDS, fold, informative_stems, names, numbers, stem, words
 
@@ -86,6 +86,7 @@ def answer(request: AnswerRequest) -> str:
         The sentences and, in the question's language, a note that no language model wrote this; or ``[0]`` and a
         sentence when the passages do not cover the question.
     """
+    request = visible_request(request)
     ranked = _ranked_sentences(request)
     if not ranked or ranked[0].confidence < _LEAST_CONFIDENCE:
         return f"{ABSTENTION_MARKER} {abstention_sentence(request.language)}"

@@ -2,14 +2,16 @@
 """What a language model is told: the rules, the passages as data, the conversation so far, the question.
 
 Shared module, pure. It promises that nothing in a passage, a title, a heading, an earlier turn or the question can end
-its own block: each block is closed by a mark that is computed from all of them and that none of them contains. The
-sentences for "nothing was found" are here too, because they belong to the same protocol.
+its own block: each block is closed by a mark that is computed from all of them and that none of them contains. All of
+them come as a reader sees them (``f.core.hidden_text``), so that nothing is told to the model behind a member's back.
+The sentences for "nothing was found" are here too, because they belong to the same protocol.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from f.core.hidden_text import visible_text
 from f.core.words import count_tokens
 
 ABSTENTION_MARKER = "[0]"
@@ -149,6 +151,7 @@ def render_answer_messages(request: AnswerRequest) -> list[dict[str, str]]:
     The same request always gives the same messages. Passages are kept in their order until
     ``PASSAGES_BUDGET_TOKENS`` are used up: the one that does not fit is cut, those after it are left out.
     """
+    request = visible_request(request)
     question = _cut(request.question.strip(), QUESTION_BUDGET_TOKENS)
     passages = list(_within_budget(request.passages))
     turns = _recent_turns(request.history)
@@ -168,14 +171,23 @@ def render_answer_messages(request: AnswerRequest) -> list[dict[str, str]]:
 
 def render_rewrite_messages(question: str, history: list[Turn]) -> list[dict[str, str]]:
     """Write the messages that ask for a standalone question; history is oldest first, its newest turns are kept."""
-    question = _cut(question.strip(), QUESTION_BUDGET_TOKENS)
-    turns = _recent_turns(history)
+    question = _cut(visible_text(question).strip(), QUESTION_BUDGET_TOKENS)
+    turns = _recent_turns(_seen(history))
     mark = _mark(question, *turns)
     blocks = [_block("conversation", mark, "\n".join(turns)), _block("question", mark, question)]
     return [
         {"role": "system", "content": _REWRITE_RULES.format(mark=mark)},
         {"role": "user", "content": "\n\n".join(blocks)},
     ]
+
+
+def visible_request(request: AnswerRequest) -> AnswerRequest:
+    """Leave out of a request what a reader would not see; done twice it changes nothing more."""
+    passages = [
+        Passage(p.n, visible_text(p.title), p.heading and visible_text(p.heading), p.page, visible_text(p.text))
+        for p in request.passages
+    ]
+    return replace(request, question=visible_text(request.question), passages=passages, history=_seen(request.history))
 
 
 def abstention_sentence(language: str) -> str:
@@ -186,6 +198,11 @@ def abstention_sentence(language: str) -> str:
 def no_documents_sentence(language: str) -> str:
     """Say, in ``language`` (English where there is no translation), that retrieval found nothing at all."""
     return _NO_DOCUMENTS_SENTENCES.get(language, _NO_DOCUMENTS_SENTENCES["english"])
+
+
+def _seen(history: list[Turn]) -> list[Turn]:
+    """Leave out of earlier turns what a reader would not see."""
+    return [replace(turn, text=visible_text(turn.text)) for turn in history]
 
 
 def _name_of(language: str) -> str:

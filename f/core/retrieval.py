@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from f.core.audit import GUARDED, record
 from f.core.database import Row, Transaction, vector_text
 
 LEG = 200
@@ -66,7 +67,7 @@ _BY_SCORE = "SELECT * FROM fused ORDER BY score DESC, chunk_id"
 
 _LOAD = """
 -- Passages by their ids, of those that the caller may see, in the order in which they are named. With a question, a
--- snippet of each marks the question's words.
+-- snippet of each marks the question's words. Each is looked up by its key, whatever the planner believes of the table.
 SELECT named.score, named.covered, named.similarity, c.id AS chunk_id, c.document_id, d.title, d.category, d.tags,
        d.visibility, d.source, d.source_url, d.expires_at, d.created_at, c.heading, c.page, c.start_offset,
        c.end_offset, c.content,
@@ -76,8 +77,12 @@ SELECT named.score, named.covered, named.similarity, c.id AS chunk_id, c.documen
        ) AS snippet
 FROM unnest(%(chunks)s::integer[], %(scores)s::float8[], %(covered)s::float8[], %(similarities)s::float8[])
      WITH ORDINALITY AS named (id, score, covered, similarity, number)
-JOIN document_chunks AS c ON c.tenant_id = %(tenant)s AND c.id = named.id
-JOIN documents AS d ON d.tenant_id = %(tenant)s AND d.id = c.document_id AND d.deleted_at IS NULL
+CROSS JOIN LATERAL (
+    SELECT * FROM document_chunks WHERE tenant_id = %(tenant)s AND id = named.id OFFSET 0
+) AS c
+CROSS JOIN LATERAL (
+    SELECT * FROM documents WHERE tenant_id = %(tenant)s AND id = c.document_id AND deleted_at IS NULL OFFSET 0
+) AS d
 ORDER BY named.number
 """
 
@@ -198,13 +203,17 @@ def rank_passages(transaction: Transaction, query: Query, chosen: SearchFilter) 
     ]
 
 
-def load_passages(transaction: Transaction, ranked: Sequence[Ranked], *, snippets_for: str | None = None) -> list[Hit]:
+def load_passages(
+    transaction: Transaction, ranked: Sequence[Ranked], *, snippets_for: str | None = None, shown: bool = True
+) -> list[Hit]:
     """Return passages in the given order, of those that the caller may see.
 
     Args:
         transaction: In whose name.
         ranked: Which ones.
         snippets_for: The question whose words their snippets mark; without it they have none.
+        shown: Whether the caller is shown something of them, which the audit log notes of documents that are for admins
+            or for one member alone; False when they are only put in order.
     """
     if not ranked:
         return []
@@ -216,7 +225,11 @@ def load_passages(transaction: Transaction, ranked: Sequence[Ranked], *, snippet
         "covered": [place.covered for place in ranked],
         "similarities": [place.similarity for place in ranked],
     }
-    return [_hit(row) for row in transaction.rows(_LOAD, parameters)]
+    hits = [_hit(row) for row in transaction.rows(_LOAD, parameters)]
+    guarded = {hit.document_id for hit in hits if hit.visibility in GUARDED}
+    if shown and guarded:
+        record(transaction, "read_document", [("document", document) for document in sorted(guarded)])
+    return hits
 
 
 def _hit(row: Row) -> Hit:

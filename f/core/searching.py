@@ -1,7 +1,8 @@
 """Searching for a question: its embedding, the search in the database, reranking, and what these calls cost.
 
 Shared module, used by search and by chat. A provider that does not answer makes a search poorer, not impossible: words
-alone are searched, or the order stays as it was fused, and ``notices`` says so.
+alone are searched, or the order stays as it was fused, and ``notices`` says so. Question and passages go to providers
+as a reader sees them (``f.core.hidden_text``).
 """
 
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from f.core.ai_settings import AiSettings, ProviderKeys
 from f.core.database import Database, Transaction
 from f.core.embedding import embed_texts
 from f.core.errors import ProviderRejected, ProviderUnavailable
+from f.core.hidden_text import visible_text
 from f.core.identity import Caller
 from f.core.job import run_id
 from f.core.reranking import rerank as rerank_texts
@@ -24,7 +26,10 @@ PASSAGES = 8
 
 
 class SearchHit(TypedDict):
-    """A document that was found, by its best passage: content[start:end] of the document."""
+    """A document that was found, by its best passage: content[start:end] of the document, to the letter.
+
+    ``snippet`` is for display, without what is hidden in the text.
+    """
 
     document_id: int
     chunk_id: int
@@ -100,12 +105,11 @@ class Searcher:
         self, question: str, chosen: SearchFilter, limit: int, offset: int, *, rerank: bool | None
     ) -> SearchData:
         """Return a page of documents, each by its best passage, and count the calls that it took."""
-        self.database.check_caller(self.caller)
         ranking = self.rank(question, chosen, rerank=rerank)
         documents = ranking.documents()
         page = documents[offset : offset + limit]
         with self.database.transaction(self.caller) as transaction:
-            hits = load_passages(transaction, [passage for passage, _ in page], snippets_for=question)
+            hits = load_passages(transaction, [passage for passage, _ in page], snippets_for=visible_text(question))
             self.count_usage(transaction)
         relevance = {passage.chunk_id: share for passage, share in page}
         return SearchData(
@@ -121,26 +125,33 @@ class Searcher:
         """Return the best passages for a question, and count the calls that it took."""
         ranking = self.rank(question, chosen, rerank=None)
         with self.database.transaction(self.caller) as transaction:
+            hits = load_passages(transaction, ranking.passages[:PASSAGES])
             self.count_usage(transaction)
-            return load_passages(transaction, ranking.passages[:PASSAGES])
+        return hits
 
     def rank(self, question: str, chosen: SearchFilter, *, rerank: bool | None) -> Ranking:
         """Rank the passages for a question by words and vectors, and rerank the best of them if so wanted."""
+        question = visible_text(question)
         query = self.query(question)
         wanted = self.settings.rerank_by_default if rerank is None else rerank
         reranks = wanted and self.settings.rerank is not None
         with self.database.transaction(self.caller) as transaction:
-            self.count_usage(transaction)
             found = rank_passages(transaction, query, chosen)
-            pool = load_passages(transaction, found[:RERANK_POOL]) if reranks else []
+            pool = load_passages(transaction, found[:RERANK_POOL], shown=False) if reranks else []
+            self.count_usage(transaction)
         best = best_possible(query)
         fused = Ranking(found, [min(passage.score / best, 1.0) for passage in found])
         return self._reranked(question, pool, fused) if pool else fused
 
     def query(self, question: str) -> Query:
-        """Embed a question; without the provider it is searched by words alone."""
+        """Embed a question; without the provider, or the tokens for it, it is searched by words alone."""
         model = self.settings.embed.model
         vector = None
+        if self.database.budget_after_seconds:
+            self.notices.append("The tokens of the last 24 hours are spent: only words were searched.")
+            return Query(question, None, model, self.settings.minimum_similarity)
+        if not question.strip():  # nothing but hidden characters, which a provider refuses
+            return Query(question, None, model, self.settings.minimum_similarity)
         try:
             embeddings = embed_texts([question], "query", self._hurried, self.keys)
         except (ProviderUnavailable, ProviderRejected):
@@ -170,7 +181,9 @@ class Searcher:
 
     def _reranked(self, question: str, pool: list[Hit], fused: Ranking) -> Ranking:
         """Put the best passages into the reranker's order; what lies beyond follows, below the least of them."""
-        texts = ["\n".join(part for part in (hit.title, hit.heading, hit.content) if part) for hit in pool]
+        texts = [
+            visible_text("\n".join(part for part in (hit.title, hit.heading, hit.content) if part)) for hit in pool
+        ]
         try:
             answer = rerank_texts(question, texts, self._hurried, self.keys)
         except (ProviderUnavailable, ProviderRejected):
@@ -198,7 +211,7 @@ def _public(hit: Hit, relevance: float) -> SearchHit:
         page=hit.page,
         start=hit.start,
         end=hit.end,
-        snippet=hit.snippet or "",
+        snippet=visible_text(hit.snippet or ""),
         relevance=round(relevance, 4),
         source=hit.source,
         source_url=hit.source_url,

@@ -5,7 +5,7 @@ Shared module, for operators' scripts: the members' login cannot write these tab
 
 import re
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Literal, TypedDict, cast, get_args
 
 from f.core.arguments import is_missing, required_text
 from f.core.database import Transaction
@@ -24,10 +24,9 @@ ON CONFLICT (slug) DO NOTHING
 RETURNING id
 """
 
-_ACCOUNT = """
-WITH added AS (INSERT INTO users (email) VALUES (%(email)s) ON CONFLICT (email) DO NOTHING RETURNING id)
-SELECT id FROM added UNION ALL SELECT id FROM users WHERE email = %(email)s LIMIT 1
-"""
+_ADD_ACCOUNT = "INSERT INTO users (email) VALUES (%s) ON CONFLICT (email) DO NOTHING RETURNING id"
+
+_FIND_ACCOUNT = "SELECT id FROM users WHERE email = %s"
 
 _INSERT_MEMBERSHIP = """
 INSERT INTO tenant_memberships (tenant_id, user_id) VALUES (%(tenant)s, %(user)s) ON CONFLICT DO NOTHING
@@ -39,6 +38,42 @@ VALUES (%(tenant)s, %(user)s, %(name)s, %(member_type)s)
 ON CONFLICT (tenant_id, user_id) DO NOTHING
 RETURNING id
 """
+
+_CHANGE_MEMBER = """
+UPDATE family_members SET name = coalesce(%(name)s, name), member_type = coalesce(%(member_type)s, member_type)
+WHERE tenant_id = %(tenant)s AND id = %(member)s AND removed_at IS NULL
+RETURNING member_type
+"""
+
+_REMOVE_MEMBER = """
+UPDATE family_members SET removed_at = now()
+WHERE tenant_id = %(tenant)s AND id = %(member)s AND removed_at IS NULL
+RETURNING id
+"""
+
+_SET_LIMITS = """
+UPDATE tenants
+SET requests_per_minute = coalesce(%(requests_per_minute)s, requests_per_minute),
+    member_requests_per_minute = coalesce(%(member_requests_per_minute)s, member_requests_per_minute),
+    tokens_per_day = coalesce(%(tokens_per_day)s, tokens_per_day),
+    member_tokens_per_day = coalesce(%(member_tokens_per_day)s, member_tokens_per_day),
+    concurrent_chats = coalesce(%(concurrent_chats)s, concurrent_chats),
+    member_concurrent_chats = coalesce(%(member_concurrent_chats)s, member_concurrent_chats)
+WHERE id = %(tenant)s
+RETURNING requests_per_minute, member_requests_per_minute, tokens_per_day, member_tokens_per_day, concurrent_chats,
+          member_concurrent_chats
+"""
+
+
+class Limits(TypedDict):
+    """What a tenant, and each of its members, may do in a minute, in 24 hours, and at once."""
+
+    requests_per_minute: int
+    member_requests_per_minute: int
+    tokens_per_day: int
+    member_tokens_per_day: int
+    concurrent_chats: int
+    member_concurrent_chats: int
 
 
 def checked_slug(slug: object) -> str:
@@ -69,9 +104,30 @@ def insert_member(transaction: Transaction, name: str, member_type: str, email: 
     """Add a member, with an account when there is an address; None when the tenant has that account already."""
     user = None
     if email is not None:
-        account = transaction.row(_ACCOUNT, {"email": email})
+        # Two statements: one alone would not see an account that another transaction has added at this moment.
+        account = transaction.row(_ADD_ACCOUNT, (email,)) or transaction.row(_FIND_ACCOUNT, (email,))
         user = account["id"] if account else None
         transaction.execute(_INSERT_MEMBERSHIP, {"tenant": transaction.tenant_id, "user": user})
     parameters = {"tenant": transaction.tenant_id, "user": user, "name": name, "member_type": member_type}
     row = transaction.row(_INSERT_MEMBER, parameters)
     return int(row["id"]) if row else None
+
+
+def change_member(transaction: Transaction, member_id: int, name: str | None, member_type: str | None) -> str | None:
+    """Change a member's name or type, and return the type; None when there is no such member.
+
+    It holds from the next transaction on, also for sessions and tokens that the member has.
+    """
+    parameters = {"tenant": transaction.tenant_id, "member": member_id, "name": name, "member_type": member_type}
+    row = transaction.row(_CHANGE_MEMBER, parameters)
+    return str(row["member_type"]) if row else None
+
+
+def remove_member(transaction: Transaction, member_id: int) -> bool:
+    """Remove a member, who is let in nowhere from the next transaction on; False when there is no such member."""
+    return transaction.row(_REMOVE_MEMBER, {"tenant": transaction.tenant_id, "member": member_id}) is not None
+
+
+def set_limits(transaction: Transaction, limits: Mapping[str, int | None]) -> Limits:
+    """Change a tenant's limits, those that are not None, and return all of them."""
+    return cast("Limits", transaction.rows(_SET_LIMITS, {"tenant": transaction.tenant_id, **limits})[0])

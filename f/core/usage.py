@@ -22,13 +22,24 @@ MAXIMUM_COUNT = 1_000_000_000
 _COUNTS = ("input_tokens", "output_tokens", "searches")
 
 _RECORD = """
+-- Counts each call once; what is new is taken from the budgets, if it was this system that spent it.
+WITH recorded AS (
 INSERT INTO api_usage (tenant_id, member_id, document_id, session_id, event_id, operation, model, input_tokens,
                        output_tokens, searches, cost_microusd)
 SELECT %(tenant)s, %(member)s, %(document)s, %(session)s, event.*
 FROM unnest(%(ids)s::text[], %(operations)s::text[], %(models)s::text[], %(input_tokens)s::bigint[],
             %(output_tokens)s::bigint[], %(searches)s::bigint[], %(costs)s::bigint[]) AS event
 ON CONFLICT (tenant_id, event_id) DO NOTHING
-RETURNING cost_microusd
+RETURNING input_tokens + output_tokens AS tokens
+)
+SELECT count(*) AS recorded, CASE WHEN %(charged)s THEN
+           charge_tokens(%(tenant)s, %(member)s, coalesce(sum(tokens), 0)::bigint) END AS charged
+FROM recorded
+"""
+
+_BUDGET = """
+SELECT 1 FROM rate_states
+WHERE tenant_id = %s AND subject = 0 AND kind = 'tokens' AND spent_until > now() + interval '1 day'
 """
 
 
@@ -103,8 +114,19 @@ def record_usage(
     *,
     document_id: int | None = None,
     session_id: str | None = None,
+    charged: bool = True,
 ) -> Recorded:
-    """Count calls in a transaction, each once.
+    """Count calls in a transaction, each once, and take their tokens from the budgets of the tenant and the member.
+
+    The budgets are rows that others of the tenant wait for: it is the last thing that a transaction does.
+
+    Args:
+        transaction: In whose name.
+        events: The calls.
+        settings: The prices.
+        document_id: For which document.
+        session_id: In which conversation.
+        charged: False for what a caller says was spent elsewhere: nobody can use up a budget by saying so.
 
     Raises:
         InvalidArgument: When a model has no price in ``f/chatbot/ai_settings``: no cost is better than a wrong one.
@@ -129,8 +151,15 @@ def record_usage(
         "output_tokens": [event.output_tokens for event in events],
         "searches": [event.searches for event in events],
         "costs": costs,
+        "charged": charged,
     }
-    return Recorded(len(transaction.rows(_RECORD, parameters)), sum(costs))
+    row = transaction.row(_RECORD, parameters)
+    return Recorded(int(row["recorded"]) if row else 0, sum(costs))
+
+
+def budget_is_spent(transaction: Transaction) -> bool:
+    """Tell whether the tenant has spent the tokens of the last 24 hours."""
+    return transaction.row(_BUDGET, (transaction.tenant_id,)) is not None
 
 
 def checked_events(single: Mapping[str, object], several: object) -> list[UsageEvent]:

@@ -7,6 +7,7 @@ address that the tenant has already is a conflict, so that a repeat adds nobody 
 from typing import Literal, TypedDict
 
 from f.core.arguments import MAXIMUM_NAME, choice, identifier, required_text
+from f.core.audit import record
 from f.core.database import OPERATORS_DATABASE, open_database
 from f.core.errors import Conflict
 from f.core.identity import MEMBER_TYPES, background
@@ -43,4 +44,5 @@ def main(
         member_id = insert_member(transaction, named, kind, address)
         if member_id is None:
             raise Conflict("The tenant has a member with this e-mail address already.")
+        record(transaction, "add_member", [("member", member_id)])
     return AddMemberData(user_member_id=member_id)

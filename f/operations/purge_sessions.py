@@ -1,4 +1,4 @@
-"""Remove expired conversations with their messages.
+"""Remove expired conversations with their messages, and session tokens that have expired or been revoked.
 
 Script for a schedule: every tenant in turn, each in a transaction of its own. A repeat finds nothing left to do.
 """

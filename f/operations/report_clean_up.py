@@ -13,6 +13,7 @@ def main(
     sessions: dict | None = None,  # type: ignore[type-arg] # the same
     requeued: dict | None = None,  # type: ignore[type-arg] # the same
     indexes: dict | None = None,  # type: ignore[type-arg] # the same
+    orphans: dict | None = None,  # type: ignore[type-arg] # the same
 ) -> dict[str, dict[str, int]]:
     """Put counts together.
 
@@ -21,6 +22,13 @@ def main(
         sessions: What purge_sessions counted.
         requeued: What requeue_documents counted.
         indexes: What maintain_vector_indexes counted.
+        orphans: What find_orphans counted.
     """
-    parts = {"documents": documents, "sessions": sessions, "requeued": requeued, "indexes": indexes}
+    parts = {
+        "documents": documents,
+        "sessions": sessions,
+        "requeued": requeued,
+        "indexes": indexes,
+        "orphans": orphans,
+    }
     return {name: only_counts(part) for name, part in parts.items()}

@@ -2,8 +2,10 @@
 --
 -- claimed_type: what the caller says of the member; it can only narrow what the database says. Without a member it stands
 -- for itself (a trusted back end that knows no ids). 'system' is for background work; scripts never pass a caller's word
--- for it. The settings end with the transaction, so that nothing is left on a pooled connection.
-CREATE OR REPLACE FUNCTION enter_tenant(wanted_tenant uuid, wanted_member integer, claimed_type text)
+-- for it. token: the session token under which the member acts; it must have been issued, and not have been revoked.
+-- The settings end with the transaction, so that nothing is left on a pooled connection.
+DROP FUNCTION IF EXISTS enter_tenant(uuid, integer, text);
+CREATE OR REPLACE FUNCTION enter_tenant(wanted_tenant uuid, wanted_member integer, claimed_type text, token uuid DEFAULT NULL)
     RETURNS TABLE (outcome text, member_type text, language text)
     LANGUAGE plpgsql VOLATILE
     SET search_path = ''
@@ -38,11 +40,20 @@ BEGIN
             effective_type := '';
         END IF;
     END IF;
+    IF token IS NOT NULL AND NOT EXISTS (
+        SELECT FROM public.session_tokens AS issued
+        WHERE issued.tenant_id = wanted_tenant AND issued.id = token AND issued.member_id = wanted_member
+          AND issued.revoked_at IS NULL AND issued.expires_at > clock_timestamp()
+    ) THEN
+        PERFORM set_config('app.tenant_id', '', true);
+        RETURN QUERY SELECT 'no_token'::text, NULL::text, NULL::text;
+        RETURN;
+    END IF;
     PERFORM set_config('app.member_id', coalesce(wanted_member::text, ''), true),
             set_config('app.member_type', effective_type, true),
             set_config('app.admins_see_private', CASE WHEN tenant.admins_see_private THEN 'on' ELSE 'off' END, true);
     RETURN QUERY SELECT 'entered'::text, nullif(effective_type, ''), tenant.language::text;
 END
 $$;
-COMMENT ON FUNCTION enter_tenant(uuid, integer, text) IS
-    'Sets tenant and member for this transaction; outcome is entered, no_tenant or no_member.';
+COMMENT ON FUNCTION enter_tenant(uuid, integer, text, uuid) IS
+    'Sets tenant and member for this transaction; outcome is entered, no_tenant, no_member or no_token.';

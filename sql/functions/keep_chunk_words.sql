@@ -12,8 +12,14 @@ COMMENT ON FUNCTION add_chunk_words() IS 'Trigger: the words of new chunks.';
 
 -- A chunk goes with its document by a cascade, which runs as the tables' owner, after the document is gone, and when a
 -- tenant is removed without being entered. The words must go all the same: so they are removed in the name of the tenant
--- whose chunks were, and what the transaction had set is set again.
-CREATE OR REPLACE FUNCTION remove_chunk_words() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+-- whose chunks were, and what the transaction had set is set again. Each word is looked up by its key: joined otherwise,
+-- the words of all chunks would be compared with each other (20,000 chunks: 42 s).
+CREATE OR REPLACE FUNCTION remove_chunk_words() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = ''
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
+AS $$
 DECLARE
     entered text := coalesce(current_setting('app.tenant_id', true), '');
     viewer text := coalesce(current_setting('app.member_type', true), '');

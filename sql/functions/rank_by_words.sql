@@ -3,6 +3,8 @@
 -- alone, which are those that the caller may see and wants searched.
 --
 -- covered is the share, by rarity, of the question's words that a passage holds, in the passage's language.
+-- What is summed are whole numbers, billionths, whose sum is the same in any order: that of floats depends on the plan,
+-- which depends on what other tenants have written, and passages that are equally good would change places with it.
 -- Nested loops and merge joins are off because the planner cannot know how often a tenant uses a word: it expects a
 -- handful of rows, and would compare each of thousands with each document (28,000 and 500: 960 ms instead of 30).
 CREATE OR REPLACE FUNCTION rank_by_words(
@@ -32,15 +34,16 @@ BEGIN
     ), found AS MATERIALIZED (
         SELECT seen.* FROM seen JOIN asked USING (language, lexeme)
     ), rarity AS MATERIALIZED (
-        SELECT asked.lexeme, ln(1 + (chunks - count(found.lexeme) + 0.5) / (count(found.lexeme) + 0.5)) AS weight
+        SELECT asked.lexeme,
+               (1e9::float8 * ln(1 + (chunks - count(found.lexeme) + 0.5) / (count(found.lexeme) + 0.5)))::bigint AS billionths
         FROM (SELECT DISTINCT lexeme FROM asked) AS asked LEFT JOIN found USING (lexeme)
         GROUP BY asked.lexeme
     ), whole AS MATERIALIZED (
-        SELECT language, sum(weight) AS weight FROM asked JOIN rarity USING (lexeme) GROUP BY language
+        SELECT language, sum(billionths) AS billionths FROM asked JOIN rarity USING (lexeme) GROUP BY language
     ), best AS (
-        SELECT found.chunk_id, found.document_id, sum(rarity.weight) / min(whole.weight) AS covered,
-               sum(rarity.weight * found.frequency * 2.2
-                   / (found.frequency + 1.2 * (0.25 + 0.75 * found.chunk_length / mean_length))) AS score
+        SELECT found.chunk_id, found.document_id, (sum(rarity.billionths) / min(whole.billionths))::float8 AS covered,
+               sum((rarity.billionths * found.frequency * 2.2::float8
+                    / (found.frequency + 1.2 * (0.25 + 0.75 * found.chunk_length / mean_length)))::bigint) AS score
         FROM found JOIN rarity USING (lexeme) JOIN whole USING (language)
         GROUP BY found.chunk_id, found.document_id
         ORDER BY score DESC, chunk_id

@@ -10,16 +10,31 @@ GRANT SELECT, INSERT ON document_chunks, chunk_words TO knowledge_app;
 GRANT UPDATE (embedding, embedding_model) ON document_chunks TO knowledge_app;
 GRANT SELECT, INSERT ON conversation_sessions, conversation_messages, api_usage TO knowledge_app;
 GRANT UPDATE (last_message_at, expires_at) ON conversation_sessions TO knowledge_app;
-GRANT USAGE ON SEQUENCE documents_id_seq, document_chunks_id_seq, conversation_messages_id_seq, api_usage_id_seq
+GRANT SELECT ON readable_messages, session_tokens TO knowledge_app;
+GRANT SELECT, INSERT, UPDATE (spent_until) ON rate_states TO knowledge_app;
+GRANT SELECT, INSERT, DELETE ON chat_slots TO knowledge_app;
+GRANT SELECT ON audit_log TO knowledge_app;
+GRANT INSERT (tenant_id, identity, member_id, token_id, action, outcome, target_type, target_id, job_id) ON audit_log
     TO knowledge_app;
+GRANT EXECUTE ON FUNCTION new_id(text) TO knowledge_app;
 
 -- knowledge_operator: operators and schedules (f/operations).
 GRANT SELECT ON schema_migrations TO knowledge_operator;
 GRANT SELECT, INSERT ON tenants, users, tenant_memberships, family_members TO knowledge_operator;
-GRANT SELECT, UPDATE, DELETE ON documents, document_chunks TO knowledge_operator;
-GRANT SELECT, DELETE ON chunk_words TO knowledge_operator;
+GRANT SELECT, INSERT, UPDATE, DELETE ON documents, document_chunks TO knowledge_operator;
+GRANT SELECT, INSERT, DELETE ON chunk_words TO knowledge_operator;
 GRANT SELECT, INSERT, DELETE ON expiry_notices TO knowledge_operator;
-GRANT SELECT, DELETE ON conversation_sessions, conversation_messages TO knowledge_operator;
+GRANT SELECT, INSERT, DELETE ON conversation_sessions, conversation_messages TO knowledge_operator;
+GRANT UPDATE (content, citations) ON conversation_messages TO knowledge_operator;
 GRANT SELECT, INSERT ON api_usage TO knowledge_operator;
-GRANT USAGE ON SEQUENCE family_members_id_seq, expiry_notices_id_seq, api_usage_id_seq TO knowledge_operator;
-GRANT EXECUTE ON FUNCTION maintain_vector_index(integer, integer) TO knowledge_operator;
+GRANT SELECT, INSERT, UPDATE (spent_until), DELETE ON rate_states TO knowledge_operator;
+GRANT SELECT, DELETE ON chat_slots TO knowledge_operator;
+GRANT UPDATE (name, member_type, removed_at) ON family_members TO knowledge_operator;
+GRANT UPDATE (requests_per_minute, member_requests_per_minute, tokens_per_day, member_tokens_per_day, concurrent_chats,
+              member_concurrent_chats) ON tenants TO knowledge_operator;
+GRANT SELECT, INSERT, UPDATE (revoked_at), DELETE ON session_tokens TO knowledge_operator;
+GRANT SELECT, INSERT ON audit_log TO knowledge_operator;
+GRANT SELECT, INSERT ON erasures, imported_ids TO knowledge_operator;
+GRANT EXECUTE ON FUNCTION new_id(text) TO knowledge_operator;
+GRANT EXECUTE ON FUNCTION maintain_vector_index(integer, integer), drop_index_of_gone_tenant(uuid), erase_tenant(),
+    erase_member(integer) TO knowledge_operator;

@@ -22,8 +22,8 @@ DECLARE
     tenant CONSTANT text := 'tenant_id = nullif(current_setting(''app.tenant_id'', true), '''')::uuid';
     item text;
 BEGIN
-    FOREACH item IN ARRAY ARRAY['tenant_memberships', 'family_members', 'conversation_sessions',
-                                'conversation_messages', 'api_usage'] LOOP
+    FOREACH item IN ARRAY ARRAY['tenant_memberships', 'family_members', 'session_tokens', 'rate_states', 'chat_slots',
+                                'imported_ids'] LOOP
         EXECUTE format('CREATE POLICY "a tenant has its own rows alone" ON public.%I USING (%s) WITH CHECK (%s)', item, tenant, tenant);
     END LOOP;
 END
@@ -66,6 +66,54 @@ BEGIN
 END
 $$;
 
+-- Conversations: a member's own, or those of a back end that named no member.
+CREATE POLICY "members have their own conversations" ON conversation_sessions
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
+           AND (current_setting('app.member_type', true) = 'system'
+                OR member_id IS NOT DISTINCT FROM nullif(current_setting('app.member_id', true), '')::integer));
+CREATE POLICY "members have the messages of their own conversations" ON conversation_messages
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
+           AND session_id IN (SELECT s.id FROM conversation_sessions AS s
+                              WHERE s.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid));
+
+-- What has lost what it belonged to is seen by nobody above. Those who find and erase it do.
+DO $$
+DECLARE
+    tenant CONSTANT text := 'tenant_id = nullif(current_setting(''app.tenant_id'', true), '''')::uuid';
+    item text;
+BEGIN
+    FOREACH item IN ARRAY ARRAY['document_chunks', 'expiry_notices', 'conversation_messages'] LOOP
+        EXECUTE format('CREATE POLICY "background work sees what belongs to nothing" ON public.%I '
+                       'TO knowledge_operator, knowledge_owner '
+                       'USING (%s AND current_setting(''app.member_type'', true) = ''system'')', item, tenant);
+    END LOOP;
+END
+$$;
+
+-- Usage: a member sees their own, an admin all of the tenant.
+CREATE POLICY "members see their own usage" ON api_usage FOR SELECT
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
+           AND (current_setting('app.member_type', true) IN ('admin', 'system')
+                OR member_id IS NOT DISTINCT FROM nullif(current_setting('app.member_id', true), '')::integer));
+CREATE POLICY "a tenant counts its own usage" ON api_usage FOR INSERT
+    WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+CREATE POLICY "a tenant's usage loses its member" ON api_usage FOR UPDATE
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+CREATE POLICY "a tenant's usage is erased with it" ON api_usage FOR DELETE
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+
+-- The audit log: nobody signs for another; admins read their own tenant's. No policy lets anybody change an entry.
+CREATE POLICY "members sign for themselves" ON audit_log FOR INSERT TO knowledge_app
+    WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid AND identity <> 'operator'
+                AND member_id IS NOT DISTINCT FROM nullif(current_setting('app.member_id', true), '')::integer);
+CREATE POLICY "operators sign in a tenant's log" ON audit_log FOR INSERT TO knowledge_operator
+    WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+CREATE POLICY "admins read their own tenant's log" ON audit_log FOR SELECT
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
+           AND current_setting('app.member_type', true) IN ('admin', 'system'));
+CREATE POLICY "a tenant's log is erased with it" ON audit_log FOR DELETE TO knowledge_owner
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+
 -- Tenants and accounts. A member's login sees the tenant that it is in; the operator's login sees the list and adds to it.
 CREATE POLICY "a tenant sees itself" ON tenants FOR SELECT
     USING (id = nullif(current_setting('app.tenant_id', true), '')::uuid);
@@ -73,3 +121,14 @@ CREATE POLICY "operators list tenants" ON tenants FOR SELECT TO knowledge_operat
 CREATE POLICY "operators create tenants" ON tenants FOR INSERT TO knowledge_operator WITH CHECK (true);
 CREATE POLICY "operators know accounts" ON users FOR SELECT TO knowledge_operator USING (true);
 CREATE POLICY "operators create accounts" ON users FOR INSERT TO knowledge_operator WITH CHECK (true);
+CREATE POLICY "operators set limits" ON tenants FOR UPDATE TO knowledge_operator
+    USING (id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+CREATE POLICY "a tenant is erased by itself alone" ON tenants TO knowledge_owner
+    USING (id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+-- A foreign key keeps the accounts that belong to another tenant too: it looks past the policies.
+CREATE POLICY "accounts of nobody are erased" ON users FOR DELETE TO knowledge_owner
+    USING (nullif(current_setting('app.tenant_id', true), '') IS NOT NULL);
+CREATE POLICY "accounts are known to who erases them" ON users FOR SELECT TO knowledge_owner
+    USING (nullif(current_setting('app.tenant_id', true), '') IS NOT NULL);
+CREATE POLICY "operators keep what was erased" ON erasures TO knowledge_operator USING (true) WITH CHECK (true);
+CREATE POLICY "new_id() alone reads the keys of ids" ON id_secrets FOR SELECT TO knowledge_owner USING (true);

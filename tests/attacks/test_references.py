@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.hostile import leaks, logs, nothing_changes, properties, rows_that_hold, secrets_of
+from tests.attacks.every_script import ENOUGH, FLOWS, SCRIPTS, taking_arguments
+from tests.attacks.hostile import jobs_of, leaks, logs, nothing_changes, rows_that_hold, secrets_of
 from tests.support.cloud import in_parallel
-from tests.support.installation import Installation, Json, Tenant
+from tests.support.installation import Installation, Tenant
 
 CANARY = "canary-0f8d2c71-secret"
 REFERENCES = (
@@ -29,23 +30,6 @@ HIDDEN = (
     ["$var:f/chatbot/postgres_password"],
     ["$WM_TOKEN", "a $res: b"],
 )
-FLOWS = {"f/chatbot/ingest_document": "ingest", "f/chatbot/answer_question": "chat"}
-
-ENOUGH: dict[str, Json] = {
-    "f/chatbot/ingest": {"title": "Title", "content": "Some text."},
-    "f/chatbot/embed": {},
-    "f/chatbot/search": {"query": "text"},
-    "f/chatbot/chat": {"question": "What?"},
-    "f/chatbot/log_usage": {"event_id": "e", "operation": "chat", "model": "offline-sentences"},
-    "f/chatbot/report_failure": {
-        "flow": "f", "step": "s", "name": "n", "message": "m", "extra": {"http_status": 400, "error_code": "x"},
-    },
-    "f/operations/create_tenant": {"name": "Name", "slug": "never-made"},
-    "f/operations/add_member": {"name": "Name", "member_type": "adult", "email": "a@example.org"},
-    "f/operations/issue_session_token": {"user_member_id": 1},
-    "f/operations/report_clean_up": {"documents": {}, "sessions": {}, "requeued": {}, "indexes": {}},
-}  # fmt: skip
-"""Arguments with which each script would do its work; the tenant is added."""
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +45,7 @@ def told(installation: Installation, text: str) -> list[str]:
 
 def attack(installation: Installation, tenant: Tenant, path: str, name: str, value: Any, kind: str = "p") -> None:
     """Put a reference into one argument: the call is refused, and its answer and log tell nothing."""
-    base = ENOUGH[f"f/chatbot/{FLOWS[path]}" if kind == "f" else path]
-    if path.endswith("answer_question"):
-        base = {"question": "What?"}
-    arguments = {**base, "tenant_id": tenant.id, name: value}
+    arguments = {**ENOUGH[path], "tenant_id": tenant.id, name: value}
     job = str(uuid.uuid4())
     answer = installation.client.post(
         installation.stack.url(f"jobs/run_wait_result/{kind}/{path}"), params={"job_id": job}, json=arguments
@@ -80,35 +61,26 @@ def attack(installation: Installation, tenant: Tenant, path: str, name: str, val
     assert told(installation, text) == [], attempt
 
 
-def jobs_of(installation: Installation, job: str) -> list[str]:
-    """List a job and, when it is a flow, the jobs of its steps."""
-    status = installation.job(job).get("flow_status") or {}
-    steps = [*status.get("modules", []), status.get("failure_module") or {}]
-    return [job, *(step["job"] for step in steps if step.get("job"))]
-
-
 def attacks_on(installation: Installation, tenant: Tenant, path: str, kind: str = "p") -> list[Callable[[], None]]:
     """Attack each argument with a reference, another one each time, in the shape that the argument has."""
     attempts: list[Callable[[], None]] = []
     shapes: dict[str, Callable[[str], Any]] = {"array": lambda text: [text], "object": lambda text: {"a": [text]}}
-    names = list(properties(f"{path}.flow" if kind == "f" else path))
-    for number, name in enumerate(names):
-        shape = shapes.get(properties(f"{path}.flow" if kind == "f" else path)[name].get("type", ""), str)
+    for number, (name, schema) in enumerate((FLOWS if kind == "f" else SCRIPTS)[path].items()):
+        shape = shapes.get(schema.get("type", ""), str)
         reference = REFERENCES[(number + len(path)) % len(REFERENCES)]
         attempts.append(partial(attack, installation, tenant, path, name, shape(reference), kind))
     return attempts
 
 
-@pytest.mark.parametrize("path", ENOUGH)
+@pytest.mark.parametrize("path", taking_arguments(SCRIPTS))
 def test_a_reference_in_any_argument_of_a_script_is_refused_and_nothing_is_stored_or_told(
     installation: Installation, tenant: Tenant, path: str
 ) -> None:
-    assert properties(path), "the script has no arguments, so it proves nothing"
     with nothing_changes(installation):
         in_parallel(attacks_on(installation, tenant, path))
 
 
-@pytest.mark.parametrize("path", FLOWS)
+@pytest.mark.parametrize("path", taking_arguments(FLOWS))
 def test_a_reference_in_any_argument_of_a_flow_is_refused_and_nothing_is_stored_or_told(
     installation: Installation, tenant: Tenant, path: str
 ) -> None:

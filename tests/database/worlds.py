@@ -83,14 +83,16 @@ class World:
         return [row["relname"] for row in rows]
 
     def walled_tables(self) -> list[str]:
-        """List the tables whose rows belong to tenants: all but the ledger of migrations."""
-        return [table for table in self.tables() if table != "schema_migrations"]
+        """List the tables whose rows belong to tenants: all but the ledger of migrations and the keys of ids."""
+        return [table for table in self.tables() if table not in ("schema_migrations", "id_secrets")]
 
     def tenant_tables(self) -> list[str]:
         """List the tables with a ``tenant_id``."""
         rows = self.query(
             "SELECT table_name FROM information_schema.columns"
-            " WHERE table_schema = 'public' AND column_name = 'tenant_id' ORDER BY table_name"
+            " JOIN information_schema.tables USING (table_schema, table_name)"
+            " WHERE table_schema = 'public' AND column_name = 'tenant_id' AND table_type = 'BASE TABLE'"
+            " ORDER BY table_name"
         )
         return [row["table_name"] for row in rows]
 
@@ -164,6 +166,16 @@ def fill(world: World, *, admins_see_private: bool = True) -> Filled:
             cursor, "conversation_messages", tenant_id=tenant.id, session_id=session, event_id="e", role="user",
             content="What?", sight=2,
         )  # fmt: skip
+        _insert(
+            cursor, "session_tokens", tenant_id=tenant.id, member_id=tenant.members["adult"], expires_at="2100-01-01"
+        )
+        _insert(cursor, "rate_states", tenant_id=tenant.id, subject=0, kind="requests", spent_until="2026-01-01")
+        _insert(cursor, "chat_slots", tenant_id=tenant.id, run_id="r", ends_at="2026-01-01")
+        _insert(
+            cursor, "audit_log", tenant_id=tenant.id, identity="trusted", action="search", outcome="done", job_id="j"
+        )
+        _insert(cursor, "imported_ids", tenant_id=tenant.id, kind="member", old_id=1, new_id=1)
+        _insert(cursor, "erasures", tenant=tenant.id, counts="{}")
         _insert(cursor, "api_usage", tenant_id=tenant.id, event_id="e", operation="chat", model="m", cost_microusd=1)
     return tenant
 

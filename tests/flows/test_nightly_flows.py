@@ -2,9 +2,11 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
+from tests.attacks.hostile import rows_that_hold
 from tests.conftest import InstallationMaker
 from tests.support.cloud import insert_documents, row_counts
 from tests.support.installation import Installation, Json, Tenant
@@ -115,13 +117,14 @@ def test_a_night_with_nothing_to_do_reports_zeros(night: Installation) -> None:
     clean(night)
     data = clean(night)
 
-    assert data.keys() == {"documents", "sessions", "requeued", "indexes"}
+    assert data.keys() == {"documents", "sessions", "requeued", "indexes", "orphans"}
     counts = [
         data["documents"]["documents"], data["documents"]["chunks"], data["sessions"]["sessions"],
         data["sessions"]["messages"], data["requeued"]["queued"], data["requeued"]["failed"],
-        data["indexes"]["made"], data["indexes"]["dropped"],
+        data["indexes"]["made"], data["indexes"]["dropped"], data["sessions"]["tokens"],
     ]  # fmt: skip
-    assert counts == [0] * 8
+    assert counts == [0] * 9
+    assert {name for name, count in data["orphans"].items() if count} == {"tenants"}
 
 
 def test_deleted_documents_are_purged_after_the_retention_and_not_before(night: Installation) -> None:
@@ -145,13 +148,33 @@ def test_deleted_documents_are_purged_after_the_retention_and_not_before(night: 
 
     assert data["documents"]["documents"] == 206
     assert data["documents"]["chunks"] == 206
-    left = night.query("SELECT id FROM documents WHERE tenant_id IN (%s, %s) ORDER BY id", (tenant.id, hasty.id))
-    assert [row["id"] for row in left] == [young, alive]
+    left = night.query("SELECT id FROM documents WHERE tenant_id IN (%s, %s)", (tenant.id, hasty.id))
+    assert {row["id"] for row in left} == {young, alive}
     counts = row_counts(night, tenant.id)
     assert (counts["document_chunks"], counts["expiry_notices"]) == (2, 0)
     words = night.query("SELECT DISTINCT document_id FROM chunk_words WHERE tenant_id = %s", (tenant.id,))
     assert {row["document_id"] for row in words} == {young, alive}
     assert row_counts(night, hasty.id)["chunk_words"] == 0
+
+
+def test_what_answers_repeated_of_a_document_is_purged_with_it(night: Installation) -> None:
+    tenant = night.new_tenant(retention_days=0)
+    document = night.add_document(tenant, "The therapist comes on Thursdays.", "Therapy")
+    ask = partial(night.run, "f/chatbot/chat", tenant_id=tenant.id, user_member_id=tenant.adult)
+    session = ask(question="When does the therapist come?").data["session_id"]
+    ask(question="And the weather?", document_ids=[]).done()
+    night.run("f/chatbot/delete_document", tenant_id=tenant.id, document_id=document).done()
+
+    clean(night)
+
+    assert rows_that_hold(night, ["Thursdays", "Therapy"]) == []
+    kept = night.query(
+        "SELECT role, content FROM conversation_messages WHERE session_id = %s ORDER BY created_at, role DESC",
+        (session,),
+    )
+    assert [(m["role"], m["content"]) for m in kept] == [
+        ("user", "When does the therapist come?"), ("assistant", ""),
+    ]  # fmt: skip
 
 
 def test_expired_conversations_go_with_their_messages_and_their_usage_stays(night: Installation) -> None:
@@ -171,6 +194,38 @@ def test_expired_conversations_go_with_their_messages_and_their_usage_stays(nigh
     assert [str(row["id"]) for row in left] == [new["session_id"]]
     assert row_counts(night, tenant.id)["conversation_messages"] == 2
     assert row_counts(night, tenant.id)["api_usage"] == usage
+
+
+def test_session_tokens_that_open_nothing_any_more_are_removed(night: Installation) -> None:
+    tenant = night.new_tenant()
+    expired, revoked, valid = (
+        night.run("f/operations/issue_session_token", tenant_id=tenant.id, user_member_id=member).data
+        for member in (tenant.adult, tenant.teen, tenant.child)
+    )
+    night.query("UPDATE session_tokens SET expires_at = now() WHERE member_id = %s", (tenant.adult,))
+    night.run("f/operations/revoke_session_token", tenant_id=tenant.id, user_member_id=tenant.teen).done()
+
+    assert clean(night)["sessions"]["tokens"] == 2
+
+    left = night.query("SELECT member_id FROM session_tokens WHERE tenant_id = %s", (tenant.id,))
+    assert [row["member_id"] for row in left] == [tenant.child]
+    for token, status in ((expired, 401), (revoked, 401), (valid, 200)):
+        assert night.run("f/chatbot/search", query="x", session_token=token["session_token"]).status == status
+
+
+def test_what_should_not_be_there_is_repaired_at_night(night: Installation) -> None:
+    tenant = night.new_tenant()
+    document = night.add_document(tenant, "The boiler is serviced in March.", "Boiler")
+    night.query("DELETE FROM chunk_words WHERE tenant_id = %s", (tenant.id,))
+    unembedded = "UPDATE document_chunks SET embedding = NULL, embedding_model = NULL WHERE document_id = %s"
+    night.query(unembedded, (document,))
+
+    orphans = clean(night)["orphans"]
+
+    assert (orphans["chunks_with_other_words"], orphans["documents_without_vectors"], orphans["repaired"]) == (1, 1, 2)
+    assert clean(night)["orphans"]["repaired"] == 0
+    assert night.run("f/chatbot/search", tenant_id=tenant.id, query="boiler serviced").data["total"] == 1
+    assert night.run("f/chatbot/embed", tenant_id=tenant.id).data["documents"] == 1
 
 
 def test_documents_that_are_stuck_wait_again_and_what_is_at_work_is_left_alone(night: Installation) -> None:

@@ -108,7 +108,7 @@ def insert_documents(installation: Installation, tenant: Tenant, texts: Sequence
             SELECT %(tenant)s, document.id, 0, 0, char_length(content), content, 50, words, length(words)
             FROM document JOIN given ON given.text = document.content
         )
-        SELECT id FROM document ORDER BY id
+        SELECT document.id FROM document JOIN given ON given.text = document.content ORDER BY given.number
         """,
         {"tenant": tenant.id, "texts": list(texts)},
     )
@@ -118,14 +118,16 @@ def insert_documents(installation: Installation, tenant: Tenant, texts: Sequence
 def usage(installation: Installation, tenant: Tenant, operation: str | None = None) -> list[Json]:
     """Return what has been counted for a tenant, oldest first."""
     return installation.query(
-        "SELECT * FROM api_usage WHERE tenant_id = %s AND (%s::text IS NULL OR operation = %s) ORDER BY id",
+        "SELECT * FROM api_usage WHERE tenant_id = %s AND (%s::text IS NULL OR operation = %s) ORDER BY created_at",
         (tenant.id, operation, operation),
     )
 
 
 def messages(installation: Installation, tenant: Tenant) -> list[Json]:
     """Return the messages of a tenant's conversations, oldest first."""
-    return installation.query("SELECT * FROM conversation_messages WHERE tenant_id = %s ORDER BY id", (tenant.id,))
+    return installation.query(
+        "SELECT * FROM conversation_messages WHERE tenant_id = %s ORDER BY created_at, role DESC", (tenant.id,)
+    )
 
 
 def document(installation: Installation, document_id: int) -> Json:

@@ -1,4 +1,5 @@
-"""What reaches a reader has known citation markers, and nothing that could be fetched."""
+# ruff: noqa: RUF001 - look-alikes are meant here
+"""What reaches a reader has known citation markers, and nothing that could be fetched or is hidden."""
 
 import re
 import time
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from f.core.answer_text import REMOVED_LINK, AnswerStream, clean_answer, is_abstention, strip_links
+from f.core.hidden_text import visible_text, without_hidden
 from tests.support.patience import PROMPTLY_SECONDS
 
 MARKERS = ["[1]", "[2]", "[9]", " [9]", "[0]", "[1, 2]", "[1-2]", "【1】", "[1", "]", "[", "**"]
@@ -25,7 +27,21 @@ LINKS = [
     "<img src=",
     "a.example/y?z",
 ]
-PIECES = st.sampled_from(["word", " ", "\n", ".", "https://good.example/a", *MARKERS, *LINKS])
+HIDDEN = [
+    "👨\u200d👩",
+    "👩",
+    "\u200d",
+    "\u200b",
+    "\u202e",
+    "\u2066",
+    "\u00ad",
+    "\ufeff",
+    "\ufe0f",
+    "\U000e0041\U000e007f",
+    "\U000e0123",
+    "\x1b",
+]
+PIECES = st.sampled_from(["word", " ", "\n", ".", "https://good.example/a", *MARKERS, *LINKS, *HIDDEN])
 
 
 @pytest.mark.parametrize(
@@ -84,6 +100,55 @@ def test_an_address_of_a_passage_stays_as_text() -> None:
     assert strip_links("https://hr.example/leave", "x https://hr.example/leave2") == REMOVED_LINK
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("Rent is 850 [1]." + "".join(chr(0xE0000 + ord(c)) for c in "secret 1234"), "Rent is 850 [1]."),
+        ("Rent \u200b\u200c\u200b\u200dis\u2060 850 [\u200b1\u200b].", "Rent is 850 [1]."),
+        ("Rent \u202eis\u202c \u2067850\u2069 [1].", "Rent is 850 [1]."),
+        ("Rent is 850\ufe00\ufe01\U000e0100\U000e01ef [1].", "Rent is 850 [1]."),
+        ("Go to ht\u200btps://evil.exam\u00adple/x now", f"Go to {REMOVED_LINK} now"),
+        ("Go to evil.example\u2060/\u2060?d=1 now", f"Go to {REMOVED_LINK} now"),
+        ("!\u200b[x]\u200b(https://evil.example/p)", "x"),
+        ("<\u200bimg src=x>", ""),
+        ("Rent 🏠\ufe0f is 👨\u200d👩\u200d👧 850 [1].", "Rent 🏠\ufe0f is 👨\u200d👩\u200d👧 850 [1]."),
+        ("Ενοίκιο 850 €, m² \u00a0[1].", "Ενοίκιο 850 €, m²  [1]."),
+    ],
+)
+def test_what_is_hidden_is_taken_out(answer: str, expected: str) -> None:
+    assert clean_answer(answer, {1}) == expected
+    assert strip_links(answer).count("\u200b") == 0
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        "https://good.example/a\u200b",
+        "https://good.exam\u200bple/a",
+        "https://gооd.example/a",
+        "https://good.example/a\u2060/b",
+        "https://good.example/a\u200bb",
+        "https://ｇｏｏｄ.example/a",
+        "x\u200bhttps://good.example/a",
+    ],
+)
+def test_an_address_with_something_hidden_is_not_the_address_that_it_looks_like(held: str) -> None:
+    allowed = f"The form is at {held}"
+    for answer in ("https://good.example/a", held):
+        shown = strip_links(f"See {answer} now", allowed)
+        assert shown in (f"See {REMOVED_LINK} now", "See https://good.example/a now")
+        if "good.example" in shown:  # only where the passage holds it to the letter, and a reader sees it so
+            assert re.search(r"(?<!\S)https://good\.example/a(?!\S)", visible_text(allowed))
+            assert "https://good.example/a" in allowed
+    assert strip_links("https://good.example/a", f"{allowed} or https://good.example/a, ok") == "https://good.example/a"
+
+
+@pytest.mark.parametrize("answer", ["[\u200b0] No.", "\ufeff[0]No.", "\u202e[0] No.", "[0\u2060] \u200bNo."])
+def test_an_abstention_is_known_whatever_is_hidden_in_its_marker(answer: str) -> None:
+    assert is_abstention(answer)
+    assert clean_answer(answer, {1}) == "No."
+
+
 @pytest.mark.parametrize("answer", ["[0] No.", "  [0]No", "**[0]** No", "【0】", "[ 0 ] No", "- [0]"])
 def test_abstentions_are_known_by_their_marker(answer: str) -> None:
     assert is_abstention(answer)
@@ -125,6 +190,7 @@ def test_a_stream_gives_the_same_text_however_it_is_cut(pieces: list[str], sizes
     assert stream.abstained == is_abstention(answer)
     harmless = released.replace("https://good.example/a", " good ")
     assert not re.search(r"evil\.example/|www\.evil|\]\(|!\[|<img|a\.example/y", harmless)
+    assert without_hidden(released) == released
 
 
 def test_long_and_hostile_answers_take_linear_time() -> None:

@@ -1,10 +1,12 @@
-# ruff: noqa: RUF001 - Greek letters are meant here
+# ruff: noqa: RUF001 - Greek letters and look-alikes are meant here
 """Citations resolve to exact quotes that bear out what was said."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from f.core.citations import LONGEST_QUOTE, CitedPassage, resolve_citations
+from f.core.hidden_text import visible_text
 
 LEAVE = (
     "# Leave\n\nEmployees have 20 days of leave a year. Up to five days may be carried over until 31 March. "
@@ -84,10 +86,49 @@ def test_a_citation_of_nothing_in_common_quotes_the_beginning() -> None:
     assert quotes("Nothing alike [1].", [CitedPassage(1, LEAVE, 0)])[1].startswith("# Leave")
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Up to f\u200bive da\u200dys may be carried over until 31\u00a0March.",
+        "Up to five days \u202emay be car\u00adried over\u202c until 31 March.",
+        "Up to fivе dаys mаy be cаrried оver until 31 Mаrch.",
+        "Uｐ to 𝐟𝐢𝐯𝐞 days may be carried over until ３１ March.",
+        "Up to five" + "".join(chr(0xE0000 + ord(c)) for c in "Obey.") + " days may be carried over until 31 March.",
+    ],
+    ids=["zero width", "direction", "look-alikes", "another dress", "tags"],
+)
+def test_hidden_text_neither_hinders_a_citation_nor_moves_its_quote(sentence: str) -> None:
+    text = f"\u200bEmployees have 20 days of leave a year.\u200b \u2060{sentence}\u202c Ask the office for the form."
+
+    resolved = resolve_citations("Up to five days may be carried over until 31 March [1].", [CitedPassage(1, text, 40)])
+
+    (citation,) = resolved.citations
+    assert citation.quote == sentence
+    assert text[citation.start - 40 : citation.end - 40] == citation.quote
+    assert resolved.supported == 1.0
+
+
+def test_hidden_text_in_the_answer_hinders_no_citation() -> None:
+    resolved = resolve_citations("Fіvе d\u200bауs аrе саrriеd оvеr until Mаrсh [\u200b1].", PASSAGES)
+    assert [citation.quote for citation in resolved.citations] == [
+        "Up to five days may be carried over until 31 March."
+    ]
+    assert resolved.supported == 1.0
+    assert resolved.text == "Fіvе dауs аrе саrriеd оvеr until Mаrсh [1].", "letters stay as they were written"
+
+
+def test_hidden_text_makes_no_quote_longer_than_quotes_are() -> None:
+    sentence = "Up to five days may be carried over until 31 March".replace(" ", "\u200b" * 40 + " ")
+    (citation,) = resolve_citations("Five days may be carried over [1].", [CitedPassage(1, sentence, 0)]).citations
+    assert sentence[citation.start : citation.end] == citation.quote
+    assert len(citation.quote) <= LONGEST_QUOTE
+    assert visible_text(citation.quote).startswith("Up to five days may")
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.sampled_from(["leave", "20", "άδεια", ".", "[1]", "[2]", "[1-2]", "\n", "!", "x" * 400]), max_size=30),
-    st.text(max_size=600),
+    st.text(st.one_of(st.characters(), st.sampled_from("\u200b\u202e\u00ad\ufb01аο le.")), max_size=600),
     st.integers(0, 10_000),
 )
 def test_quotes_are_always_exact(said: list[str], text: str, start: int) -> None:

@@ -1,0 +1,50 @@
+"""Change a member's name or type.
+
+Script for operators. A lower type sees the less at once: in searches, answers, and the citations of old conversations.
+A repeat changes nothing.
+"""
+
+from typing import Literal, TypedDict
+
+from f.core.arguments import MAXIMUM_ID, MAXIMUM_NAME, identifier, integer, optional_choice, optional_text
+from f.core.audit import record
+from f.core.database import OPERATORS_DATABASE, open_database
+from f.core.errors import InvalidArgument, NotFound
+from f.core.identity import MEMBER_TYPES, background
+from f.core.job import script
+from f.core.tenants import change_member
+
+
+class ChangeMemberData(TypedDict):
+    """What decides what the member sees from now on."""
+
+    member_type: str
+
+
+@script()
+def main(
+    tenant_id: str,
+    user_member_id: int,
+    name: str | None = None,
+    member_type: Literal["admin", "adult", "teen", "child"] | None = None,
+) -> ChangeMemberData:
+    """Change a member.
+
+    Args:
+        tenant_id: The tenant, a UUID.
+        user_member_id: The member.
+        name: A new name, at most 200 characters.
+        member_type: A new type.
+    """
+    tenant = background(identifier("tenant_id", tenant_id))
+    member = integer("user_member_id", user_member_id, 1, MAXIMUM_ID)
+    named = optional_text("name", name, MAXIMUM_NAME)
+    kind = optional_choice("member_type", member_type, MEMBER_TYPES)
+    if named is None and kind is None:
+        raise InvalidArgument("Give a new name, a new member_type, or both.")
+    with open_database(OPERATORS_DATABASE) as database, database.transaction(tenant) as transaction:
+        changed = change_member(transaction, member, named.strip() if named else None, kind)
+        if changed is None:
+            raise NotFound("There is no such member.")
+        record(transaction, "change_member", [("member", member)])
+    return ChangeMemberData(member_type=changed)
