@@ -84,6 +84,7 @@ def local_stack(
     delay_factor: float = 1.0,
     slots: int = WORKER_SLOTS,
     extra_environment: Mapping[str, str] | None = None,
+    warm: bool = True,
 ) -> Iterator[Stack]:
     """Start everything, and stop it at the end of the ``with`` block; nothing is left running.
 
@@ -103,6 +104,8 @@ def local_stack(
         delay_factor: Multiplies the pauses of flows.
         slots: So many scripts run at once.
         extra_environment: Added to every job's environment.
+        warm: True forks each job from a process that has imported what most jobs import, where and as soon as that can
+            be; False starts a new Python for each, as Windmill's worker does: to measure how long a job takes.
 
     Raises:
         DirectoryInUse: When the database of ``home`` is running already.
@@ -129,6 +132,7 @@ def local_stack(
             directory=home / "server",
             bytecode=home / "bytecode",
             extra_environment=dict(extra_environment or {}),
+            warm=warm,
         )
         started.enter_context(server)
         database = {"host": postgres.host, "port": postgres.port, "dbname": dbname}

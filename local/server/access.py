@@ -57,7 +57,7 @@ class Tokens:
             if scopes is None or covers(scopes, needed):
                 return
             raise Forbidden(f"Required scope: {needed}")
-        if not token or not any(job.token and job.token == token for job in self.store):
+        if not token or not self.store.knows_token(token):
             raise Unauthorized("invalid or missing token")
 
 

@@ -88,7 +88,7 @@ class Engine:
         self._cancel_all()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=10)
-        self.worker.processes.close()
+        self.worker.close()
         self.transforms.close()
 
     def _check(self, job: Job) -> None:

@@ -1,11 +1,11 @@
 """What runs inside the fresh process of one job: Windmill's wrapper around a script.
 
-Program of the stand-in for Windmill, started as ``python -P -u job_process.py <job directory>``. It reads
-``job.json`` there (module, function, signature, arguments, folders with scripts), calls the function and writes
-``result.json``. A failed script leaves the description of its exception in that file and ends with status 1, as
-Windmill's own wrapper does.
+Program of the stand-in for Windmill, started as ``python -P -u job_process.py <job directory>``, or run in a process
+that was forked from the template (``template_process``). It reads ``job.json`` in that directory (module, function,
+signature, arguments, folders with scripts), calls the function and writes ``result.json``. A failed script leaves the
+description of its exception in that file and ends with status 1, as Windmill's own wrapper does.
 
-It imports as little as it can, because every job pays for it.
+It imports as little as it can, because every job that is not forked pays for it.
 """
 
 import json

@@ -219,6 +219,10 @@ class JobStore:
             raise NotFound(f"job not found at id {job_id}")
         return job
 
+    def knows_token(self, token: str) -> bool:
+        """Tell whether a token is that of a running job; those are among the newest, so it is found at once."""
+        return any(job.token == token for job in reversed(self._jobs.values()))
+
     def complete(self, job: Job, *, success: bool, result: str) -> None:
         """Store the result, wake who waits, and forget the oldest jobs when there are too many."""
         job.success, job.result = success, result

@@ -9,9 +9,13 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
+
+_PROGRAM = Path(__file__).with_name("job_process.py")
 
 # Reads "+ <group>" and "- <group>" lines; at the end of its input it kills the groups that are still in the list.
 _REAPER = """
@@ -54,10 +58,10 @@ class ProcessGroups:
         )
         self._running: set[int] = set()
 
-    async def start(self, command: list[str], environment: dict[str, str], directory: str) -> JobProcess:
-        """Start a program with pipes for its output and nothing on its input."""
+    async def start(self, directory: str, environment: dict[str, str]) -> JobProcess:
+        """Start the job of a directory in a new Python, with pipes for its output and nothing on its input."""
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-P", "-u", str(_PROGRAM), directory],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -65,8 +69,7 @@ class ProcessGroups:
             cwd=directory,
             start_new_session=True,
         )
-        self._running.add(process.pid)
-        self._tell("+", process.pid)
+        self.add(process.pid)
         assert process.stdout is not None
         assert process.stderr is not None
         # asyncio's own subprocesses count as running until everybody has closed the pipes; a job is done when its
@@ -74,15 +77,20 @@ class ProcessGroups:
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[int] = loop.create_future()
         threading.Thread(target=_await_end, args=(process, loop, ended), daemon=True).start()
-        return JobProcess(process.pid, await _reader(process.stdout), await _reader(process.stderr), ended)
+        return JobProcess(process.pid, await reader_of(process.stdout), await reader_of(process.stderr), ended)
 
-    def end(self, process: JobProcess) -> None:
-        """Kill what is left of a process's group; a group that is gone is no error."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        if process.pid in self._running:
-            self._running.remove(process.pid)
-            self._tell("-", process.pid)
+    def add(self, group: int) -> None:
+        """Take in a process that has a group of its own."""
+        self._running.add(group)
+        self._tell("+", group)
+
+    def end(self, group: int) -> None:
+        """Kill what is left of a group, once: its number may be another's later. One that is gone is no error."""
+        if group in self._running:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+            self._running.remove(group)
+            self._tell("-", group)
 
     def close(self) -> None:
         """Kill all groups and end the reaper."""
@@ -98,7 +106,8 @@ class ProcessGroups:
                 self._reaper.stdin.flush()
 
 
-async def _reader(pipe: IO[bytes]) -> asyncio.StreamReader:
+async def reader_of(pipe: IO[bytes]) -> asyncio.StreamReader:
+    """Read a pipe in the running loop, which closes it in the end."""
     reader = asyncio.StreamReader(limit=_READ_LIMIT_BYTES)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
     return reader

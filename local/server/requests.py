@@ -17,6 +17,8 @@ from starlette.requests import Request
 
 from local.server.errors import BadRequest, UnsupportedMediaType
 
+_DEEPEST = 127
+"""How deep JSON may be nested: serde_json stops at the 128th level."""
 _ENTRYPOINT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 
@@ -36,10 +38,30 @@ async def json_body(request: Request) -> Any:
 
 
 def _parse(text: str | bytes) -> Any:
-    """Parse JSON as strictly as the real server: no NaN, no number beyond a double, no half of a surrogate pair."""
-    value = json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
-    json.dumps(value, ensure_ascii=False).encode()  # raises on a lone surrogate
+    """Parse JSON as strictly as the real server does.
+
+    It is UTF-8 without a byte order mark, without NaN, numbers beyond a double and halves of surrogate pairs, and not
+    nested too deep.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8")
+    try:
+        value = json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
+        json.dumps(value, ensure_ascii=False).encode()  # raises on a lone surrogate
+    except RecursionError:
+        raise ValueError("recursion limit exceeded") from None
+    if _depth(value) > _DEEPEST:
+        raise ValueError("recursion limit exceeded")
     return value
+
+
+def _depth(value: Any) -> int:
+    """Count how deep lists and objects are nested; a number or text is 0 deep."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+    return depth
 
 
 def _finite(text: str) -> float:

@@ -16,9 +16,11 @@ import uvicorn
 from local.server.access import Tokens
 from local.server.api import build_app
 from local.server.engine import Engine
+from local.server.environment import JobEnvironment
 from local.server.jobs import JobStore
 from local.server.listening import listen
 from local.server.processes import ProcessGroups
+from local.server.template import Template, can_fork
 from local.server.transforms import Transforms
 from local.server.worker import Worker
 from local.server.workspace import Workspace
@@ -47,6 +49,8 @@ class LocalServer:
         directory: For what the server leaves while it runs, emptied at the start; without it, a temporary one.
         bytecode: Where jobs keep compiled modules, so that the next start is faster; without it, in ``directory``.
         extra_environment: Added to every job's environment.
+        warm: True forks each job from a process that has imported what most jobs import, where and as soon as that can
+            be; False starts a new Python for each, as Windmill's worker does: to measure how long a job takes.
     """
 
     root: Path | None = None
@@ -60,6 +64,7 @@ class LocalServer:
     directory: Path | None = None
     bytecode: Path | None = None
     extra_environment: dict[str, str] = field(default_factory=dict)
+    warm: bool = True
     base_url: str = ""
     workspace: Workspace = field(init=False)
     _uvicorn: uvicorn.Server | None = field(default=None, init=False)
@@ -88,6 +93,7 @@ class LocalServer:
         self.workspace = Workspace(self.workspace_name, directory / "pushed", self.root)
         store = JobStore()
         processes = ProcessGroups()
+        environment = JobEnvironment(self.bytecode or directory / "bytecode", self.extra_environment)
         worker = Worker(
             workspace=self.workspace,
             store=store,
@@ -95,8 +101,8 @@ class LocalServer:
             processes=processes,
             base_url=self.base_url,
             jobs_directory=directory / "jobs",
-            bytecode=self.bytecode or directory / "bytecode",
-            extra_environment=self.extra_environment,
+            environment=environment,
+            template=Template(processes, environment.of_template) if self.warm and can_fork() else None,
         )
         self._engine = engine = Engine(self.workspace, store, worker, Transforms(), self.delay_factor)
         tokens = Tokens(self.token, store)

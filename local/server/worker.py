@@ -7,34 +7,26 @@ does: it may crash, hang, print megabytes or leave children behind.
 
 import asyncio
 import json
-import os
 import shutil
-import sys
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from local.server.environment import JobEnvironment
 from local.server.errors import ApiError
 from local.server.jobs import Job, JobStore, canceled_result, error_result
 from local.server.processes import JobProcess, ProcessGroups
 from local.server.references import resolve_arguments
 from local.server.signatures import annotations_of, signature_of
+from local.server.template import Template
 from local.server.workspace import USER_EMAIL, USER_NAME, Workspace
 
 DEFAULT_TIMEOUT_SECONDS = 900.0
 _STREAM_MARK = "WM_STREAM: "
 _MAX_LINE_BYTES = 8 * 1024 * 1024
 _LOG_TAIL_LINES = 10
-_PROGRAM = Path(__file__).with_name("job_process.py")
-# What a job inherits from the server's environment; the rest is none of its business.
-_INHERITED = (
-    *("PATH", "HOME", "TZ", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
-    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"),
-)
-_LOOPBACK = "127.0.0.1,localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +45,8 @@ class Worker:
         slots: So many scripts run at once; more wait in the queue.
         base_url: Where jobs reach the server.
         jobs_directory: Where each job has a directory while it runs.
-        bytecode: Where jobs keep their compiled modules, so that the next one starts faster.
-        extra_environment: Added to every job's environment.
+        environment: Makes the environment of a job.
+        template: Forks the processes of jobs; without it, each is a new Python.
     """
 
     workspace: Workspace
@@ -63,8 +55,8 @@ class Worker:
     processes: ProcessGroups
     base_url: str
     jobs_directory: Path
-    bytecode: Path
-    extra_environment: dict[str, str]
+    environment: JobEnvironment
+    template: Template | None = None
 
     async def run(self, job: Job) -> Outcome:
         """Run a script job, from waiting for a slot to its outcome; the job itself is not completed here."""
@@ -80,6 +72,12 @@ class Worker:
                 return await self._run_in(directory, job)
             finally:
                 shutil.rmtree(directory, ignore_errors=True)
+
+    def close(self) -> None:
+        """End every process."""
+        if self.template is not None:
+            self.template.close()
+        self.processes.close()
 
     def contextual_variables(self, job: Job) -> dict[str, str]:
         """Give what Windmill tells a job about itself."""
@@ -114,13 +112,11 @@ class Worker:
         except (ApiError, SyntaxError, ValueError) as error:
             return Outcome(success=False, result=error_result(str(error), "ExecutionErr"))
         job.append_log(f"job={job.id} tag={job.tag} worker=local\n\n--- PYTHON CODE EXECUTION ---\n")
-        process = await self.processes.start(
-            [sys.executable, "-P", "-u", str(_PROGRAM), directory], self._environment(contextual), directory
-        )
+        process = await (self.template or self.processes).start(directory, self.environment.of_job(contextual))
         try:
             problem = await self._wait(process, job)
         finally:
-            self.processes.end(process)
+            self.processes.end(process.pid)
         return problem or _outcome(job, Path(directory, "result.json"), process.ended.result())
 
     def _handed_over(self, directory: str, job: Job, args: dict[str, Any]) -> dict[str, Any]:
@@ -143,21 +139,6 @@ class Worker:
             "folders": folders,
         }
 
-    def _environment(self, contextual: dict[str, str]) -> dict[str, str]:
-        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        inherited |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-        # A proxy of this machine must not stand between a job and the server beside it.
-        excepted = ",".join(filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), _LOOPBACK)))
-        return {
-            **inherited,
-            "NO_PROXY": excepted,
-            "no_proxy": excepted,
-            "PYTHONPYCACHEPREFIX": str(self.bytecode),
-            "PYTHONIOENCODING": "utf-8",
-            **contextual,
-            **self.extra_environment,
-        }
-
     async def _wait(self, process: JobProcess, job: Job) -> Outcome | None:
         """Read the output until the process ends; an outcome here means that it was made to end."""
         finished = asyncio.gather(
@@ -171,7 +152,7 @@ class Worker:
             await asyncio.wait(ends, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
             in_time = process.ended.done()
             # Children that hold the pipes open are ended here, so that the output ends too.
-            self.processes.end(process)
+            self.processes.end(process.pid)
             await process.ended
             await finished
         finally:

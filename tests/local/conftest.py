@@ -1,16 +1,20 @@
 """A server with a throw-away workspace, written by the tests themselves, and clients for it."""
 
 import json
+import os
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil  # type: ignore[import-untyped]  # ships no types
 import pytest
 import yaml
 
 from local.server.server import LocalServer
+from tests.support.patience import PROMPTLY_SECONDS
 
 Job = dict[str, Any]
 
@@ -73,6 +77,24 @@ class Workbench:
             return [json.loads(line.removeprefix("data: ")) for line in answer.iter_lines() if line]
 
 
+def wait_for_template(bench: Workbench, server_pid: int | None = None) -> int:
+    """Run jobs until one is forked from the template, and give its pid; the server is this process unless told."""
+    path = bench.script("f/template/parent", "import os\ndef main():\n    return os.getppid()\n")
+    deadline = time.monotonic() + PROMPTLY_SECONDS
+    while (parent := int(bench.run(path).json())) == (server_pid or os.getpid()):
+        assert time.monotonic() < deadline, "jobs are not forked"
+        time.sleep(0.1)
+    return parent
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Tell whether a process has ended; its number may be another's by now."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     directory = tmp_path_factory.mktemp("stand-in")
@@ -81,8 +103,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 
 @pytest.fixture(scope="session")
-def bench(server: LocalServer) -> Workbench:
-    return Workbench(server)
+def warm_bench(server: LocalServer) -> Workbench:
+    """A server that forks its jobs from a template, which is ready."""
+    bench = Workbench(server)
+    wait_for_template(bench)
+    return bench
+
+
+@pytest.fixture(scope="session")
+def cold_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """A server that starts a new Python for each job."""
+    with LocalServer(bytecode=tmp_path_factory.mktemp("cold") / "bytecode", warm=False) as running:
+        yield Workbench(running)
+
+
+@pytest.fixture(scope="session")
+def bench(warm_bench: Workbench) -> Workbench:
+    """The server of most tests; those of what processes do ask for both kinds of start."""
+    return warm_bench
 
 
 @pytest.fixture

@@ -74,6 +74,24 @@ def test_malformed_bodies_are_refused_as_text(bench: Workbench) -> None:
     assert unknown.status_code == 415
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xef\xbb\xbf{}", "{}".encode("utf-16"), b'{"a": "\xff"}', b'{"a":' + b"[" * 128 + b"]" * 128 + b"}",
+        b"[" * 100_000,
+    ],
+    ids=["byte order mark", "UTF-16", "not UTF-8", "nested 129 deep", "nested without end"],
+)  # fmt: skip
+def test_what_the_real_server_does_not_take_for_json_is_refused(bench: Workbench, body: bytes) -> None:
+    path = bench.script("f/arguments/strict", "def main(a: list = []):\n    return 1\n")
+
+    answer = bench.client.post(
+        f"/jobs/run_wait_result/p/{path}", content=body, headers={"Content-Type": "application/json"}
+    )
+
+    assert answer.status_code == 400
+
+
 def test_a_body_that_is_no_object_becomes_the_argument_body(bench: Workbench) -> None:
     path = bench.script("f/arguments/body", "def main(body: list):\n    return body\n")
     assert bench.run(path, [1, 2]).json() == [1, 2]

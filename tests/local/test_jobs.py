@@ -1,6 +1,7 @@
 """The server survives what scripts do, runs many at once, and tells of them."""
 
 import contextlib
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,13 @@ from local.server.jobs import MAX_LOG_CHARACTERS, Job, JobStore
 from local.server.server import LocalServer
 from tests.local.conftest import Workbench
 from tests.support.patience import PROMPTLY_SECONDS
+
+
+@pytest.fixture(params=["warm_bench", "cold_bench"])
+def bench(request: pytest.FixtureRequest) -> Workbench:
+    """A server of each kind: what is said here holds however a job is started."""
+    chosen: Workbench = request.getfixturevalue(request.param)
+    return chosen
 
 
 def _eventually(what: str, check: object, seconds: float = 5.0) -> None:
@@ -65,6 +73,28 @@ def test_a_job_that_hangs_is_ended_after_its_timeout_with_its_children(bench: Wo
     _eventually("the child is gone", lambda: not _is_alive(int(pid_file.read_text())))
 
 
+def test_a_canceled_job_is_ended_with_its_children(bench: Workbench, tmp_path: Path) -> None:
+    pid_file = tmp_path / "pids"
+    path = bench.script(
+        "f/jobs/canceled",
+        f"""
+        import os, subprocess, time
+        def main():
+            child = subprocess.Popen(["sh", "-c", "sleep 600 & echo $!; wait"], stdout=subprocess.PIPE, text=True)
+            pids = [os.getpid(), child.pid, int(child.stdout.readline())]
+            open({str(pid_file)!r}, "w").write(" ".join(map(str, pids)) + ".")
+            time.sleep(600)
+        """,
+    )
+    job_id = bench.start(path)
+    _eventually("it has children", lambda: pid_file.exists() and pid_file.read_text().endswith("."), PROMPTLY_SECONDS)
+    pids = [int(pid) for pid in pid_file.read_text().rstrip(".").split()]
+    assert all(_is_alive(pid) for pid in pids)
+    bench.client.post(f"/jobs_u/queue/cancel/{job_id}", json={})
+    assert bench.wait(job_id)["result"]["error"]["name"] == "Canceled"
+    _eventually("all are gone", lambda: not any(_is_alive(pid) for pid in pids))
+
+
 def test_the_request_can_set_a_timeout(bench: Workbench) -> None:
     path = bench.script("f/jobs/slow", "import time\ndef main():\n    time.sleep(600)\n")
     assert bench.run(path, timeout="1").status_code == 422
@@ -97,6 +127,24 @@ def test_megabytes_of_output_are_cut_in_the_log(bench: Workbench) -> None:
     assert "000000 xxx" in log
     assert log.count("the rest is not kept") == 1
     assert len(log) < MAX_LOG_CHARACTERS + 1_000
+
+
+def test_output_that_is_no_text_comes_through_as_far_as_it_is(bench: Workbench) -> None:
+    path = bench.script(
+        "f/jobs/bytes",
+        """
+        import os, sys
+        def main():
+            sys.stdout.buffer.write(b"out \\xff\\xfe\\x00 \\xce")
+            os.write(2, b"error \\x80\\n")
+            return "done"
+        """,
+    )
+    job_id = bench.start(path)
+    assert bench.wait(job_id)["result"] == "done"
+    log = bench.client.get(f"/jobs_u/get_logs/{job_id}").text
+    assert "out \ufffd\ufffd\x00 \ufffd\n" in log
+    assert "error \ufffd\n" in log
 
 
 def test_a_large_argument_and_a_large_result_come_through(bench: Workbench) -> None:
@@ -153,11 +201,15 @@ def test_a_client_that_hangs_up_cancels_its_job(bench: Workbench, tmp_path: Path
             time.sleep(600)
         """,
     )
-    url = f"{bench.client.base_url}jobs/run_wait_result/p/{path}"
-    with pytest.raises(httpx.ReadTimeout):
-        httpx.post(url, json={}, headers={"Authorization": "Bearer local"}, timeout=1.0)
+    address = bench.client.base_url
+    request = f"POST {address.path}jobs/run_wait_result/p/{path} HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n"
+    with socket.create_connection((address.host, address.port or 80)) as caller:
+        caller.sendall(f"{request}Authorization: Bearer local\r\n\r\n{{}}".encode())
+        _eventually("it runs", lambda: pid_file.exists() and pid_file.read_text().isdigit(), PROMPTLY_SECONDS)
     _eventually("the process is gone", lambda: not _is_alive(int(pid_file.read_text())))
-    job = bench.client.get("/jobs/completed/list", params={"script_path_exact": path}).json()[0]
+    completed = {"script_path_exact": path}
+    _eventually("it is told", lambda: bench.client.get("/jobs/completed/list", params=completed).json())
+    job = bench.client.get("/jobs/completed/list", params=completed).json()[0]
     assert (job["canceled"], job["canceled_reason"]) == (True, "http connection broke")
 
 
@@ -210,9 +262,10 @@ def test_waiting_ends_after_the_servers_limit() -> None:
     assert "timeout after 0.5s" in answer.text
 
 
-def test_stopping_the_server_ends_running_jobs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("warm", [True, False])
+def test_stopping_the_server_ends_running_jobs(tmp_path: Path, *, warm: bool) -> None:
     pid_file = tmp_path / "pid"
-    server = LocalServer().start()
+    server = LocalServer(warm=warm).start()
     bench = Workbench(server)
     path = bench.script(
         "f/jobs/endless",

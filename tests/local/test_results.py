@@ -7,6 +7,13 @@ import pytest
 from tests.local.conftest import Workbench
 
 
+@pytest.fixture(params=["warm_bench", "cold_bench"])
+def bench(request: pytest.FixtureRequest) -> Workbench:
+    """A server of each kind: what is said here holds however a job is started."""
+    chosen: Workbench = request.getfixturevalue(request.param)
+    return chosen
+
+
 def _returns(bench: Workbench, expression: str, before: str = "") -> Any:
     path = bench.script("f/results/returns", f"{before}\ndef main():\n    return {expression}\n")
     answer = bench.run(path)

@@ -16,6 +16,7 @@ import pytest
 
 from local.database import EmbeddedPostgres, free_port
 from local.settings import Credentials, SettingsIncomplete, ai_settings
+from tests.local.conftest import is_gone
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -33,6 +34,7 @@ class Serve:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started: list[psutil.Process] = []
 
     def welcome(self) -> str:
         """Read what it prints until it is ready."""
@@ -45,18 +47,21 @@ class Serve:
         raise AssertionError("".join(lines) + self.process.communicate()[1])
 
     def end(self, number: signal.Signals) -> int:
-        """Send a signal and give the exit status."""
+        """Send a signal and give the exit status; what it had started until then is kept in ``started``."""
+        self.started = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(number)
         self.process.communicate(timeout=30)
         return self.process.returncode
 
 
-def _left_running(home: Path) -> list[str]:
-    """List the processes that still work in the directory; they get a moment to notice an owner's death."""
+def _left_running(home: Path, serve: Serve | None = None) -> list[str]:
+    """List what a run has started, and what works in the directory; they get a moment to notice an owner's death."""
     deadline = time.monotonic() + 10
     while True:
         found = [" ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])]
         left = [one for one in found if str(home) in one]
+        if serve is not None:
+            left += [str(one) for one in serve.started if not is_gone(one)]
         if not left or time.monotonic() > deadline:
             return left
         time.sleep(0.05)
@@ -87,7 +92,7 @@ def test_the_printed_lines_work_when_pasted(home: Path) -> None:
     output, errors = second.process.communicate(timeout=30)
     assert (second.process.returncode, "in use by process" in errors) == (1, True), output
     assert serve.end(signal.SIGINT) == 0
-    assert _left_running(home) == []
+    assert _left_running(home, serve) == []
 
 
 def test_a_killed_run_leaves_nothing_and_the_next_one_goes_on(home: Path) -> None:
@@ -101,7 +106,8 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_goes_on(home: Path) -> Non
     while "running" not in httpx.get(log).text:
         time.sleep(0.05)
     assert serve.end(signal.SIGKILL) == -signal.SIGKILL
-    assert _left_running(home) == []
+    assert len(serve.started) > 3
+    assert _left_running(home, serve) == []
     port = free_port()
     again = Serve(home, port, WM_TOKEN="another")
     again.welcome()
@@ -110,7 +116,7 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_goes_on(home: Path) -> Non
     assert health.json()["data"]["status"] == "ok"
     assert httpx.post(url, json={}, headers={"Authorization": "Bearer local"}).status_code == 401
     assert again.end(signal.SIGTERM) == 0
-    assert _left_running(home) == []
+    assert _left_running(home, again) == []
 
 
 def test_a_taken_port_is_told(home: Path) -> None:
