@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/installed
 NODE_INSTALLED := node_modules/.installed
 
-.PHONY: help demo serve test lint bench deploy metadata clean
+.PHONY: help demo serve test lint mutants bench deploy metadata clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -26,6 +26,9 @@ lint: $(INSTALLED)  ## style and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+mutants: $(INSTALLED)  ## break each guard, one at a time: a test must fail
+	$(RUN) -m tests.mutants
 
 bench: $(INSTALLED)  ## benchmarks, side by side, as ratios
 	$(RUN) -m tests.benchmarks

@@ -52,7 +52,7 @@ def may(viewer: Viewer, paper: Paper, *, admins_see_private: bool) -> bool:
     ]
 
 
-def may_delete(viewer: Viewer, paper: Paper, *, admins_see_private: bool) -> bool:
+def may_delete(viewer: Viewer, paper: Paper) -> bool:
     """Tell whether a viewer who may see a document may delete it too."""
     if viewer.member is None or viewer.kind == "admin":
         return True
@@ -75,6 +75,12 @@ class Stage:
             Viewer(kind, member, {**who, "user_member_id": member}) for kind, member in self.tenant.types.items()
         ]
         return [*members, Viewer(None, None, who)]
+
+    def concerns(self, paper: Paper, viewer: Viewer) -> bool:
+        """Tell whether a pair is one of those that are tried where each costs a job: one's own, and one other's."""
+        members = [*self.tenant.types.values()]
+        own = members[0] if viewer.member is None else viewer.member
+        return paper.assigned_to in (own, members[(members.index(own) + 1) % len(members)], None)
 
     def visible(self, viewer: Viewer, papers: Sequence[Paper] | None = None) -> set[int]:
         """Give the ids of the documents that a viewer may see."""

@@ -278,6 +278,8 @@ def test_the_model_is_told_of_old_answers_what_may_be_seen_now(stage: Stage) -> 
 def check_again(stage: Stage, paper: Paper) -> None:
     """Store a text again as each viewer: only who may see the first one is told of it."""
     for viewer in stage.viewers():
+        if not stage.concerns(paper, viewer):
+            continue
         data = stage.installation.run("f/chatbot/ingest", title="Again", content=paper.text, **viewer.identity).data
         is_told = paper.id in stage.visible(viewer)
         assert data["duplicate_of"] == (paper.id if is_told else None), (viewer, paper)
@@ -309,6 +311,8 @@ def test_a_key_is_its_own_callers_alone(stage: Stage) -> None:
 def check_status(stage: Stage, viewer: Viewer) -> None:
     """Ask for each document's status: of what may not be seen it is that of none. The back end may know all."""
     for paper in stage.papers:
+        if not stage.concerns(paper, viewer):
+            continue
         for path, arguments in (
             ("f/chatbot/embed", {"document_id": paper.id}),
             ("f/chatbot/log_usage", {"events": [], "document": {"document_id": paper.id}}),
@@ -327,11 +331,13 @@ def test_a_documents_status_is_told_to_who_may_see_it(stage: Stage) -> None:
 def check_deleting(stage: Stage, paper: Paper) -> None:
     """Delete a document as each viewer, who may or not, and restore it."""
     for viewer in stage.viewers():
+        if not stage.concerns(paper, viewer):
+            continue
         reply = stage.installation.run("f/chatbot/delete_document", document_id=paper.id, **viewer.identity)
         sees = viewer.member is None or may(viewer, paper, admins_see_private=stage.admins_see_private)
         if not sees:
             assert reply.refused(404, "not_found") == "There is no such document.", (viewer, paper)
-        elif may_delete(viewer, paper, admins_see_private=stage.admins_see_private):
+        elif may_delete(viewer, paper):
             assert reply.data["document_id"] == paper.id, (viewer, paper)
             stage.installation.query("UPDATE documents SET deleted_at = NULL WHERE id = %s", (paper.id,))
         else:

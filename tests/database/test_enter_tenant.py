@@ -1,15 +1,7 @@
 """Entering a tenant: who is let in, as what, and for how long."""
 
-import os
-import shutil
-import subprocess
-import tempfile
-import time
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -19,9 +11,8 @@ from psycopg2.extras import RealDictCursor
 from f.core.database import Database
 from f.core.errors import NotFound
 from f.core.identity import Caller
-from local.database import free_port
-from local.placement import server_user
 from tests.database.worlds import APP, Filled, World, new_tenant
+from tests.support.pgbouncer import pgbouncer
 
 SETTINGS = ("app.tenant_id", "app.member_id", "app.member_type", "app.admins_see_private")
 
@@ -169,46 +160,11 @@ def test_a_connection_that_serves_two_tenants_in_turn_mixes_nothing(
     database.connection.close()
 
 
-@contextmanager
-def pgbouncer(world: World) -> Iterator[str]:
-    """Run PgBouncer in transaction mode with a single connection to the server; gives the login's way through it."""
-    program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
-    if program is None:
-        pytest.skip("pgbouncer is not installed (Debian: apt-get install pgbouncer)")
-    directory, port, user = Path(tempfile.mkdtemp(prefix="pgbouncer-")), free_port(), server_user()
-    (directory / "users.txt").write_text(f'"{APP}" "{world.credentials.app_password}"\n')
-    (directory / "pgbouncer.ini").write_text(
-        f"[databases]\n{world.name} = host={world.postgres.host} port={world.postgres.port} dbname={world.name}\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\n"
-        f"auth_file = {directory}/users.txt\npool_mode = transaction\ndefault_pool_size = 1\nmax_client_conn = 50\n"
-    )
-    if user is not None:  # it refuses to run as root
-        for path in (directory, *directory.iterdir()):
-            os.chown(path, user.user_id, user.group_id)
-    process = subprocess.Popen(
-        [program, "-q", str(directory / "pgbouncer.ini")], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        user=user.user_id if user else None, group=user.group_id if user else None,
-    )  # fmt: skip
-    try:
-        yield f"postgresql://{APP}:{world.credentials.app_password}@127.0.0.1:{port}/{world.name}"
-    finally:
-        process.terminate()
-        process.wait(10)
-        shutil.rmtree(directory, ignore_errors=True)
-
-
 def test_behind_pgbouncer_in_transaction_mode_tenants_share_a_connection_and_mix_nothing(
     world: World, two_tenants: tuple[Filled, Filled]
 ) -> None:
-    with pgbouncer(world) as dsn:
-        until = time.monotonic() + 10
-        while True:
-            try:
-                databases = [open_app(dsn) for _ in range(4)]
-                break
-            except psycopg2.OperationalError:
-                assert time.monotonic() < until, "PgBouncer does not answer"
-                time.sleep(0.05)
+    with pgbouncer(world.postgres, world.credentials, world.name, pool_size=1) as server:
+        databases = [open_app(server.dsn(APP, world.credentials.app_password, world.name)) for _ in range(4)]
 
         def work(number: int) -> list[tuple[str, set[str]]]:
             order = two_tenants if number % 2 else (two_tenants[1], two_tenants[0])

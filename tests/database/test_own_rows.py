@@ -9,10 +9,11 @@ from typing import Any
 import psycopg2
 import pytest
 
+from f.core.conversations import Exchange, history, keep_exchange, read_messages
 from f.core.errors import DatabaseUnavailable, KnowledgeError
 from f.core.identity import Caller
 from tests.database.test_enter_tenant import open_app
-from tests.database.worlds import APP, Filled, World, new_tenant
+from tests.database.worlds import APP, Filled, World, add_document, new_tenant
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,35 @@ def test_who_sees_less_than_its_author_did_does_not_read_a_message(world: World)
             read[claimed] = [tuple(row.values()) for row in cursor.fetchall()]
 
     assert read == {None: [("The code is 4711?", False)], "teen": [(None, True)]}
+
+
+def test_an_answer_is_read_and_told_to_a_model_as_long_as_its_documents_are_seen(world: World) -> None:
+    tenant = new_tenant(world)
+    somebody, session = Caller(tenant.id, tenant.members["adult"]), str(uuid.uuid4())
+    with world.connected("postgres") as cursor:
+        kept, gone = (add_document(cursor, tenant.id, visibility="adults_only") for _ in range(2))
+    database = open_app(world.dsn(APP))
+    for number, sources in enumerate(([kept], [kept, gone], [])):
+        exchange = Exchange(f"e{number}", "What?", f"Answer {number}", [], sources, 1.0, None, None, 0, 0)
+        with database.transaction(somebody) as transaction:
+            keep_exchange(transaction, session, exchange)
+
+    def read() -> tuple[list[str], list[str], list[int]]:
+        """Give the answers that are read, those that a model is told, and what these rest on."""
+        with database.transaction(somebody) as transaction:
+            messages = read_messages(transaction, session, 10, None)[::-1]
+            past = history(transaction, session)
+        answers = [message["content"] or "" for message in messages if message["role"] == "assistant"]
+        return answers, [turn.text for turn in past.turns if turn.role == "assistant"], past.sources
+
+    everything = ["Answer 0", "Answer 1", "Answer 2"]
+    assert read() == (everything, everything, sorted([kept, gone]))
+    for change in ("deleted_at = now()", "deleted_at = NULL, visibility = 'admins_only'"):
+        world.query(f"UPDATE documents SET {change} WHERE tenant_id = %s AND id = %s", (tenant.id, gone))
+        assert read() == (["Answer 0", "", "Answer 2"], ["Answer 0", "Answer 2"], [kept]), change
+    world.query("DELETE FROM documents WHERE tenant_id = %s AND id = %s", (tenant.id, gone))
+    assert read() == (["Answer 0", "", "Answer 2"], ["Answer 0", "Answer 2"], [kept])
+    database.connection.close()
 
 
 def test_usage_is_seen_by_who_caused_it_and_by_admins(world: World, tenant: Filled) -> None:

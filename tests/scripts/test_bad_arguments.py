@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.attacks.every_script import ENOUGH, MEMBER_SCRIPTS, SCRIPTS, taking_arguments
 from tests.support.cloud import in_parallel, row_counts, send
 from tests.support.installation import Installation, Json, Reply, Tenant
 
@@ -193,35 +194,103 @@ LOG_USAGE = [
     Case("document", {"document_id": 2_147_483_647}, 404, "not_found"),
 ]
 
-NAME = [*required("name"), *one_line("name", 200), too_large("name", LONG_TEXT), *refusals("name", ("  ",))]
+DELETE_DOCUMENT = [
+    *IDENTITY,
+    *required("document_id", (*NOT_A_NUMBER, 0, HUGE)),
+    Case("document_id", 2_147_483_647, 404, "not_found"),
+]
 
-OPERATORS = {
-    "create_tenant": [
+READ_SESSION = [
+    *IDENTITY,
+    *required("session_id", (7, True, ["a"], "not-an-id", "a\0b")),
+    Case("session_id", NO_TENANT, 404, "not_found"),
+    *refusals("limit", (*NOT_A_NUMBER, 0, 101)),
+    *refusals("before", (*NOT_A_NUMBER, 0, 2**53)),
+]
+
+READ_AUDIT_LOG = [
+    *IDENTITY,
+    *optional_name("action", 100),
+    *refusals("acted_by", (*NOT_A_NUMBER, 0)),
+    *refusals("since", ("yesterday", 7)),
+    *refusals("limit", (*NOT_A_NUMBER, 0, 501)),
+    *refusals("before", ("not-an-id", 7, ["a"])),
+]
+
+NAME = [*required("name"), *one_line("name", 200), too_large("name", LONG_TEXT), *refusals("name", ("  ",))]
+NEW_NAME = [*refusals("name", (7, ["a"], UNSTORABLE[0], NOT_ONE_LINE[0])), too_large("name", "x" * 201)]
+TENANT = [*required("tenant_id", (7, ["a"], "not-an-id")), Case("tenant_id", NO_TENANT, 404, "not_found")]
+MEMBER = [
+    *required("user_member_id", ("7", True, HUGE, 0)),
+    Case("user_member_id", 2_147_483_647, 404, "not_found"),
+]
+BAD_SLUGS = ("Upper", "with space", "-a", "a-", "a_b", "\u03b1", "a\n", "a\0")
+
+CASES: dict[str, list[Case]] = {
+    "f/chatbot/ingest": INGEST,
+    "f/chatbot/search": SEARCH,
+    "f/chatbot/chat": CHAT,
+    "f/chatbot/embed": EMBED,
+    "f/chatbot/log_usage": LOG_USAGE,
+    "f/chatbot/delete_document": DELETE_DOCUMENT,
+    "f/chatbot/read_session": READ_SESSION,
+    "f/chatbot/read_audit_log": READ_AUDIT_LOG,
+    "f/operations/create_tenant": [
         *NAME,
         *required("slug"),
-        *refusals("slug", ("Upper", "with space", "-a", "a-", "a_b", "\u03b1", "a\n", "a\0")),
+        *refusals("slug", BAD_SLUGS),
         too_large("slug", "a" * 64),
         *refusals("kind", ("club", 7, ["family"])),
         *refusals("language", ("klingon", 7)),
         *refusals("retention_days", (*NOT_A_NUMBER, 3_651)),
         *refusals("admins_see_private", (*WRONG_FOR_FLAG, 0)),
     ],
-    "add_member": [
-        *required("tenant_id", (7, ["a"], "not-an-id")),
-        Case("tenant_id", NO_TENANT, 404, "not_found"),
+    "f/operations/add_member": [
+        *TENANT,
         *NAME,
         *refusals("member_type", (OMITTED, None, "", "owner", "system", 7, ["admin"])),
         *refusals("email", (7, ["a"], "nobody", "a@", "@b", "a b@c", "a@b\n@c", "a@b\0")),
         too_large("email", "x" * 320 + "@example.org"),
     ],
-    "issue_session_token": [
-        *required("tenant_id", (7, ["a"], "not-an-id")),
-        Case("tenant_id", NO_TENANT, 404, "not_found"),
-        *required("user_member_id", ("7", True, HUGE, 0)),
-        Case("user_member_id", 2_147_483_647, 404, "not_found"),
-        *refusals("valid_seconds", (*NOT_A_NUMBER, 59, 30 * 86_400 + 1)),
+    "f/operations/change_member": [
+        *TENANT, *MEMBER, *NEW_NAME, *refusals("name", (OMITTED, None, "")),
+        *refusals("member_type", ("owner", "system", 7, ["admin"])),
     ],
-}
+    "f/operations/remove_member": [*TENANT, *MEMBER],
+    "f/operations/issue_session_token": [
+        *TENANT, *MEMBER, *refusals("valid_seconds", (*NOT_A_NUMBER, 59, 30 * 86_400 + 1)),
+    ],
+    "f/operations/revoke_session_token": [
+        *TENANT, *MEMBER, *refusals("session_token", (7, ["a"], "a\0b")), too_large("session_token", LONG_TEXT),
+        Case("session_token", "not.a-token", 401, "unauthorized"),
+    ],
+    "f/operations/set_limits": [
+        *TENANT,
+        *[
+            case
+            for name in SCRIPTS["f/operations/set_limits"].keys() - {"tenant_id"}
+            for case in refusals(name, (*WRONG_FOR_NUMBER, 0))
+        ],
+    ],
+    "f/operations/erase_tenant": [
+        *TENANT, *required("confirm_slug"), too_large("confirm_slug", "a" * 64),
+        Case("confirm_slug", "another-slug", 409, "conflict"),
+    ],
+    "f/operations/erase_member": [*TENANT, *MEMBER],
+    "f/operations/check_receipt": [*required("receipt"), *refusals("receipt", ("a\nb",)), too_large("receipt", LONG_TEXT)],
+    "f/operations/export_tenant": [
+        *TENANT, *refusals("cursor", (7, ["a"], "not-a-cursor", "e30", "\u03b1")), too_large("cursor", LONG_TEXT),
+        *refusals("maximum_bytes", (*NOT_A_NUMBER, 0, 50_000_001)),
+    ],
+    "f/operations/import_tenant": [
+        *required("lines"), *refusals("lines", ("no archive", "{}", "[]", "{\"format\": 7}")),
+        *refusals("tenant_id", (7, ["a"], "not-an-id")), *NEW_NAME,
+        *refusals("slug", (7, *BAD_SLUGS)), too_large("slug", "a" * 64),
+    ],
+    "f/operations/find_orphans": [*refusals("repair", WRONG_FOR_FLAG), *refusals("thorough", WRONG_FOR_FLAG)],
+}  # fmt: skip
+TAKE_ANYTHING = {"f/chatbot/report_failure", "f/operations/report_clean_up"}
+"""Scripts that only hand on what they are given."""
 
 
 @pytest.fixture(scope="module")
@@ -240,56 +309,35 @@ def refuse_all(installation: Installation, tenant: Tenant, path: str, good: Json
     assert row_counts(installation, tenant.id) == before
 
 
-def test_ingest_refuses_each_bad_argument_and_stores_nothing(installation: Installation, tenant: Tenant) -> None:
-    good = {"tenant_id": tenant.id, "title": "Report", "content": "The roof was mended in May."}
-
-    refuse_all(installation, tenant, "f/chatbot/ingest", good, INGEST)
-
-
-def test_search_refuses_each_bad_argument_and_stores_nothing(installation: Installation, tenant: Tenant) -> None:
-    refuse_all(installation, tenant, "f/chatbot/search", {"tenant_id": tenant.id, "query": "bins"}, SEARCH)
+def good_arguments(path: str, tenant: Tenant) -> Json:
+    """Give arguments with which a script does its work, or finds nothing."""
+    own: Json = {"tenant_id": tenant.id, "user_member_id": tenant.adult}
+    own = {name: value for name, value in own.items() if name == "tenant_id" or path.startswith("f/operations/")}
+    return {**ENOUGH[path], **{name: value for name, value in own.items() if name in SCRIPTS[path]}}
 
 
-def test_chat_refuses_each_bad_argument_and_stores_nothing(installation: Installation, tenant: Tenant) -> None:
-    good = {"tenant_id": tenant.id, "question": "When are the bins emptied?"}
-
-    refuse_all(installation, tenant, "f/chatbot/chat", good, CHAT)
-
-
-def test_embed_refuses_each_bad_argument_and_stores_nothing(installation: Installation, tenant: Tenant) -> None:
-    refuse_all(installation, tenant, "f/chatbot/embed", {"tenant_id": tenant.id}, EMBED)
+def test_every_parameter_of_every_script_has_bad_values() -> None:
+    for path in taking_arguments(SCRIPTS):
+        if path not in TAKE_ANYTHING:
+            assert {case.argument for case in CASES[path]} == set(SCRIPTS[path]), path
 
 
-def test_log_usage_refuses_each_bad_argument_and_counts_nothing(installation: Installation, tenant: Tenant) -> None:
-    good = {"tenant_id": tenant.id, "event_id": "bad", "operation": "chat", "model": "offline-sentences"}
-
-    refuse_all(installation, tenant, "f/chatbot/log_usage", good, LOG_USAGE)
-
-
-def test_operators_scripts_refuse_each_bad_argument_and_create_nothing(
-    installation: Installation, tenant: Tenant
+@pytest.mark.parametrize("path", CASES)
+def test_a_script_refuses_each_bad_argument_and_changes_nothing(
+    installation: Installation, tenant: Tenant, path: str
 ) -> None:
-    goods: dict[str, Json] = {
-        "create_tenant": {"name": "Never", "slug": "never-created"},
-        "add_member": {"tenant_id": tenant.id, "name": "Nobody", "member_type": "adult"},
-        "issue_session_token": {"tenant_id": tenant.id, "user_member_id": tenant.adult},
-    }
-    for script, good in goods.items():
-        refuse_all(installation, tenant, f"f/operations/{script}", good, OPERATORS[script])
+    tenants = installation.query("SELECT count(*) AS n FROM tenants")
 
-    assert installation.query("SELECT 1 FROM tenants WHERE slug = 'never-created' OR name = 'Never'") == []
+    refuse_all(installation, tenant, path, good_arguments(path, tenant), CASES[path])
+
+    assert installation.query("SELECT count(*) AS n FROM tenants") == tenants
 
 
-def test_a_member_who_does_not_exist_is_not_found_by_any_script(installation: Installation, tenant: Tenant) -> None:
-    goods: dict[str, Json] = {
-        "ingest": {"title": "Report", "content": "The roof was mended."},
-        "embed": {"document_id": 1},
-        "search": {"query": "bins"},
-        "chat": {"question": "When are the bins emptied?"},
-        "log_usage": {"event_id": "e", "operation": "chat", "model": "offline-sentences"},
-    }
-    for script, good in goods.items():
-        refuse_all(installation, tenant, f"f/chatbot/{script}", good | {"tenant_id": tenant.id}, [UNKNOWN_MEMBER])
+@pytest.mark.parametrize("path", MEMBER_SCRIPTS)
+def test_a_member_who_does_not_exist_is_not_found_by_any_script(
+    installation: Installation, tenant: Tenant, path: str
+) -> None:
+    refuse_all(installation, tenant, path, good_arguments(path, tenant), [UNKNOWN_MEMBER])
 
 
 @pytest.mark.parametrize(
@@ -309,16 +357,9 @@ def test_a_member_who_does_not_exist_is_not_found_by_any_script(installation: In
 def test_an_empty_value_of_a_wrong_type_is_not_taken_as_missing(
     installation: Installation, tenant: Tenant, script: str, argument: str, value: Any
 ) -> None:
-    goods: dict[str, Json] = {
-        "ingest": {"title": "Empty", "content": f"The value of {argument} is {value}."},
-        "embed": {},
-        "search": {"query": "bins"},
-        "chat": {"question": "When are the bins emptied?"},
-        "log_usage": {"event_id": "empty", "operation": "chat", "model": "offline-sentences"},
-    }
-    good = goods[script] | {"tenant_id": tenant.id}
+    path = f"f/chatbot/{script}"
 
-    refuse_all(installation, tenant, f"f/chatbot/{script}", good, [Case(argument, value)])
+    refuse_all(installation, tenant, path, good_arguments(path, tenant), [Case(argument, value)])
 
 
 def test_a_body_that_is_no_json_is_refused_before_any_script_runs(installation: Installation, tenant: Tenant) -> None:
