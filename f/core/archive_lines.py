@@ -103,7 +103,7 @@ def _refused(number: int, why: str) -> InvalidArgument:
 def _parsed(number: int, text: str) -> dict[str, Any]:
     """Parse a line into an object whose texts can be stored."""
     try:
-        value = json.loads(text, parse_constant=_no_number)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         raise _refused(number, "it is not JSON.") from None
     if not isinstance(value, dict):
@@ -111,11 +111,6 @@ def _parsed(number: int, text: str) -> dict[str, Any]:
     if "\\u" in text and not all(_is_storable(one) for one in _texts(value)):
         raise _refused(number, "it has a character that cannot be stored.")
     return value
-
-
-def _no_number(_: str) -> None:
-    """Refuse NaN and infinities, which Python reads and JSON does not have."""
-    raise ValueError
 
 
 def _header(number: int, value: dict[str, Any], before: Header | None) -> Header:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from f.core.conversations import Exchange, history, keep_exchange, read_messages
+from f.core.conversations import Exchange, history, keep_exchange, read_messages, session_exists
 from f.core.errors import DatabaseUnavailable, KnowledgeError
 from f.core.identity import Caller
 from tests.database.test_enter_tenant import open_app
@@ -41,6 +41,22 @@ def test_a_conversation_is_seen_by_whose_it_is_and_by_nobody_else(world: World, 
     for member in ("admin", "teen", "child", None):
         assert rows(world, table, tenant, member) == 0, member
     assert rows(world, table, tenant, None, "admin") == 0
+
+
+def test_the_conversation_of_another_is_as_unknown_as_one_that_does_not_exist(world: World, tenant: Filled) -> None:
+    session = str(world.one("SELECT id FROM conversation_sessions WHERE tenant_id = %s", (tenant.id,)))
+    database = open_app(world.dsn(APP))
+    found = {}
+    for member in ("adult", "admin", "teen", None):
+        who = Caller(tenant.id, tenant.members[member] if member else None)
+        with database.transaction(who) as transaction:
+            past = history(transaction, session)
+            messages = read_messages(transaction, session, 10, None)
+            found[member] = (session_exists(transaction, session), len(past.turns), len(messages))
+    database.connection.close()
+
+    nothing = (False, 0, 0)
+    assert found == {"adult": (True, 1, 1), "admin": nothing, "teen": nothing, None: nothing}
 
 
 def test_a_message_cannot_be_put_into_anothers_conversation(world: World, tenant: Filled) -> None:
