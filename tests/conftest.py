@@ -1,7 +1,8 @@
 """What all tests share: one PostgreSQL, a database with the schema as the template of others, and installations."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Protocol
 
 import pytest
 
@@ -12,6 +13,7 @@ from sql.install import install
 from tests.support.installation import Installation
 
 TEMPLATE = "installed_template"
+_NOT_MEASURED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +41,11 @@ def template(postgres: Server, credentials: Credentials) -> str:
     return TEMPLATE
 
 
-InstallationMaker = Callable[[], Installation]
+class InstallationMaker(Protocol):
+    """Starts an installation."""
+
+    def __call__(self, *, measured: bool = True) -> Installation:
+        """Start it; the jobs of one that is not measured are quicker, and count for no coverage."""
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +55,7 @@ def make_installation(
     """Give a function that starts an installation with a database of its own, offline models and quick retries."""
     with ExitStack() as started:
 
-        def make() -> Installation:
+        def make(*, measured: bool = True) -> Installation:
             stack = started.enter_context(
                 local_stack(
                     tmp_path_factory.mktemp("installation"),
@@ -59,6 +65,7 @@ def make_installation(
                     credentials=credentials,
                     environment={},
                     delay_factor=0.05,
+                    extra_environment={} if measured else _NOT_MEASURED,
                 )
             )
             return Installation(stack)

@@ -180,7 +180,7 @@ def _describe(error: BaseException) -> dict[str, Any]:
 
 def _start_coverage() -> None:
     """Measure this process too when the server itself is being measured."""
-    if "COVERAGE_PROCESS_START" in os.environ or "COVERAGE_PROCESS_CONFIG" in os.environ:
+    if os.environ.get("COVERAGE_PROCESS_START") or os.environ.get("COVERAGE_PROCESS_CONFIG"):
         import coverage  # noqa: PLC0415  # only while measuring
 
         coverage.process_startup()

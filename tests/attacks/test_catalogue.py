@@ -31,7 +31,6 @@ NAMING = {
     "pg_stat_user_indexes": INDEX,
     "pg_statio_all_indexes": INDEX,
     "pg_statio_user_indexes": INDEX,
-    "pg_stat_activity": "the statements, with values, that the same login runs for another tenant at this moment",
 }
 """Relations in which another tenant's id or text stands, and why."""
 

@@ -53,7 +53,7 @@ INSIDE = re.compile(
 @pytest.fixture(scope="module")
 def fuzzed(make_installation: InstallationMaker) -> Installation:
     """An installation of its own: among what is called are the operators' scripts."""
-    return make_installation()
+    return make_installation(measured=False)
 
 
 @pytest.fixture(scope="module")
