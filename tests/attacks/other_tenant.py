@@ -1,5 +1,6 @@
 """Another tenant: each of its texts holds a mark by which it is recognised, and all its rows have a fingerprint."""
 
+import base64
 import json
 import re
 import secrets
@@ -56,12 +57,15 @@ class OtherTenant:
     def nobodys(self) -> Json:
         """Give for each placeholder a value of the same form that nobody has."""
         unknown = new_mark()
-        return {
-            name: NOBODYS
-            if isinstance(value, int)
-            else _UUID.sub(lambda _: str(uuid.uuid4()), str(value)).replace(self.mark, unknown)
-            for name, value in self.values.items()
+
+        def strange(text: str) -> str:
+            return _UUID.sub(lambda _: str(uuid.uuid4()), text.replace(self.mark, unknown))
+
+        values = {
+            name: NOBODYS if isinstance(value, int) else strange(str(value)) for name, value in self.values.items()
         }
+        content = base64.urlsafe_b64decode(str(self.values["<cursor>"])).decode()
+        return {**values, "<cursor>": base64.urlsafe_b64encode(strange(content).encode()).decode()}
 
     def told_in(self, text: str) -> list[str]:
         """List what a text tells of this tenant: its mark, or one of its ids."""
@@ -109,12 +113,16 @@ def plant(installation: Installation, mark: str) -> OtherTenant:
     run("f/chatbot/log_usage", event_id=f"{mark}event", operation="chat", model="offline-sentences", **who).done()
     token = run("f/operations/issue_session_token", **who).data["session_token"]
     run("f/operations/notify_expiring").done()
+    cursor = run("f/operations/export_tenant", tenant_id=tenant_id, maximum_bytes=1).data["next_cursor"]
+    guest = run("f/operations/add_member", tenant_id=tenant_id, name=f"{mark}guest", member_type="child").data
+    receipt = run("f/operations/erase_member", tenant_id=tenant_id, **guest).data["receipt"]
     ids = {"tenant": tenant_id, "document": document, "mark": mark}
     [row] = installation.query(_COMPLETE, ids)
     values = {
         "<tenant>": tenant_id, "<member>": tenant.adult, "<document>": document, "<session>": asked["session_id"],
         "<chunk>": row["chunk"], "<message>": row["message"], "<entry>": str(row["entry"]), "<event>": f"{mark}event",
         "<issued>": str(row["issued"]), "<token>": token, "<name>": f"{mark}adult", "<email>": address, "<slug>": slug,
+        "<cursor>": cursor, "<receipt>": receipt,
         **texts,
     }  # fmt: skip
     return OtherTenant(tenant, mark, values)
@@ -122,8 +130,7 @@ def plant(installation: Installation, mark: str) -> OtherTenant:
 
 _COMPLETE = """
 WITH slot AS (INSERT INTO chat_slots (tenant_id, run_id, ends_at) VALUES (%(tenant)s, %(mark)s, now() + '1 hour')),
-     moved AS (INSERT INTO imported_ids (tenant_id, kind, old_id, new_id) VALUES (%(tenant)s, 'document', 1, 1)),
-     erased AS (INSERT INTO erasures (tenant, counts) VALUES (%(tenant)s, '{}'))
+     moved AS (INSERT INTO imported_ids (tenant_id, kind, old_id, new_id) VALUES (%(tenant)s, 'document', 1, 1))
 SELECT (SELECT id FROM document_chunks WHERE document_id = %(document)s) AS chunk,
        (SELECT id FROM conversation_messages WHERE tenant_id = %(tenant)s AND role = 'assistant') AS message,
        (SELECT id FROM audit_log WHERE tenant_id = %(tenant)s ORDER BY occurred_at DESC LIMIT 1) AS entry,
@@ -185,9 +192,9 @@ def call(installation: Installation, other: OtherTenant, path: str, arguments: J
     return Told(answer.status_code, masked(told[0]), masked(told[1]), answer.text)
 
 
-def without(text: str, arguments: Any) -> str:
-    """Take out of a text what its caller had said."""
-    for value in sorted(set(_leaves(arguments)), key=len, reverse=True):
+def without(text: str, arguments: Json) -> str:
+    """Take out of a text what its caller had said; the parameters' names are no secret."""
+    for value in sorted(set(_leaves([*arguments.values()])), key=len, reverse=True):
         text = text.replace(json.dumps(value)[1:-1], "#").replace(value, "#")
     return text
 

@@ -28,7 +28,7 @@ LOGS = ("f/chatbot/read_audit_log",)
 COSTLY = {"f/chatbot/chat": 240, "f/chatbot/search": 300, "f/chatbot/ingest": 300, "f/operations/find_orphans": 20}
 CHEAP = ("f/chatbot/report_failure", "f/operations/report_clean_up", "f/operations/check_receipt")
 BODIES = {
-    path: COSTLY.get(path) or (30 if path in FLOWS else 430 if path in MEMBER_SCRIPTS or path in CHEAP else 110)
+    path: COSTLY.get(path) or (30 if path in FLOWS else 380 if path in MEMBER_SCRIPTS or path in CHEAP else 110)
     for path in PATHS
 }
 """How many are sent to each; fewer to what asks a model or looks through everything."""
