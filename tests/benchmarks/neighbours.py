@@ -33,8 +33,8 @@ JOB_START_SECONDS = 0.05
 """What the start of a job takes at the very least: no flood comes faster from one worker."""
 TURNS = 8
 SEARCHES_A_TURN = 60
-LIMITS = {"limited": 600, "unlimited": 1_000_000}
-"""Calls a minute of the tenant that floods."""
+LIMITS = {"limited": 300, "unlimited": 1_000_000}
+"""Calls a minute of the tenant that floods; the first is what a tenant is given by default."""
 
 
 def main() -> None:
