@@ -96,7 +96,7 @@ def test_no_error_shows_a_secret(request: pytest.FixtureRequest, logged: io.Stri
         assert not [secret for secret in SECRETS if secret in shown + logged.getvalue()], name
         if error is not None:
             failed.add(name)
-            assert vars(error).keys() <= {"retry_after_seconds", "http_status", "error_code"}
+            assert vars(error).keys() <= {"retry_after_seconds", "http_status", "error_code", "about"}
             assert (error.__cause__, error.__context__) == (None, None), name
     assert failed >= set(FAULTS) - {"dimension", "count", "cut_stream", "garble_stream"}
 
