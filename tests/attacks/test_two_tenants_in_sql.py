@@ -362,7 +362,9 @@ def test_a_search_finds_the_same_in_the_same_order_with_the_same_work_however_mu
     assert analysed == found
     for was, is_now in zip(before, after, strict=True):
         assert is_now["returned"] <= was["returned"], (was, is_now)
-        assert is_now["fetched"] <= was["fetched"], (was, is_now)
-        assert is_now["buffers"] <= was["buffers"] + is_now["searches"], (was, is_now)
+        # Whether an index alone is enough depends on when the rows were last vacuumed, and not on whose they are.
+        looked_up = max(was["returned"] - was["fetched"], 0)
+        assert is_now["fetched"] <= was["fetched"] + looked_up, (was, is_now)
+        assert is_now["buffers"] <= was["buffers"] + is_now["searches"] + looked_up, (was, is_now)
     # A passage, its document, and the document once more for the policy: not all of the tenant's.
     assert after[1]["returned"] <= 3 * len(found[1]), after
