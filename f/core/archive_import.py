@@ -7,7 +7,6 @@ whole is not taken back at all.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -17,8 +16,8 @@ from f.core.archive import TABLES
 from f.core.archive_ids import ImportedIds
 from f.core.archive_lines import Header, Line, expected_columns, read_page
 from f.core.database import Transaction
-from f.core.documents import content_hash
-from f.core.errors import Conflict, InvalidArgument, KnowledgeError
+from f.core.documents import content_hash, searched_text
+from f.core.errors import Conflict, InvalidArgument, StatementRefused
 from f.core.hidden_text import visible_text
 
 MAXIMUM_LINES = 64_000_000
@@ -106,9 +105,9 @@ _INSERT = {
     "audit_log": _insertion("audit_log", "(tenant_id, id)"),
 }
 
-# How the message of a refused statement names an SQLSTATE that is about values and not about the statement.
-_REFUSED_VALUES = re.compile(r"\((?:22|23|54)...\)")
-_MISSING_REFERENCE = "(23503)"
+_REFUSED_VALUES = ("22", "23", "54")
+"""The classes of SQLSTATE that are about values and not about the statement."""
+_MISSING_REFERENCE = "23503"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +224,7 @@ class _Importer:
             span = slice(line.offset(row["start_offset"]), line.offset(row["end_offset"]))
             if document["content"][span] != row["content"]:
                 raise line.refused("it is not what stands in its document at that place.")
-            searched = visible_text(f"{document['title']} {row['heading'] or ''} {row['content']}")
+            searched = visible_text(searched_text(document["title"], row["heading"], row["content"]))
             change |= {"searched": searched, "language": document["language"]}
 
 
@@ -246,8 +245,8 @@ def _insert(transaction: Transaction, table: str, lines: Sequence[Line], changes
     transaction.execute("SAVEPOINT lines")
     try:
         return _add(transaction, table, lines, changes)
-    except KnowledgeError as error:
-        if not _REFUSED_VALUES.search(str(error)):
+    except StatementRefused as error:
+        if not error.sqlstate.startswith(_REFUSED_VALUES):
             raise
         if len(lines) == 1:
             raise _blame(lines[0], error) from None
@@ -263,8 +262,8 @@ def _add(transaction: Transaction, table: str, lines: Sequence[Line], changes: S
     return int(transaction.rows(_INSERT[table], parameters)[0]["added"])
 
 
-def _blame(line: Line, error: KnowledgeError) -> InvalidArgument:
+def _blame(line: Line, error: StatementRefused) -> InvalidArgument:
     """Say why the database does not take a line."""
-    if _MISSING_REFERENCE in str(error):
+    if error.sqlstate == _MISSING_REFERENCE:
         return line.refused("it refers to what has not been imported; pages come in the order of the export.")
     return line.refused("a value in it is not one that its column can have.")

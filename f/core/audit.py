@@ -14,7 +14,7 @@ from f.core.errors import CallerMistake, KnowledgeError
 from f.core.identity import Caller
 from f.core.job import job_id
 
-GUARDED = ("admins_only", "private")
+_GUARDED = ("admins_only", "private")
 """Visibilities whose documents' reading is noted."""
 
 _RECORD = """
@@ -76,6 +76,18 @@ def record(
         "job": job_id(),
     }
     transaction.execute(_RECORD, parameters)
+
+
+def record_reading(transaction: Transaction, documents: Iterable[tuple[int, str]]) -> None:
+    """Note that documents are read, each once, of those that are for admins or for one member alone.
+
+    Args:
+        transaction: In whose name.
+        documents: Their ids and visibilities.
+    """
+    guarded = {document for document, visibility in documents if visibility in _GUARDED}
+    if guarded:
+        record(transaction, "read_document", [("document", document) for document in sorted(guarded)])
 
 
 def note_denial(caller: Caller, error: KnowledgeError) -> None:

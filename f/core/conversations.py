@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from f.core.audit import GUARDED, record
+from f.core.audit import record_reading
 from f.core.database import Row, Transaction
 from f.core.prompts import Turn
 
@@ -161,9 +161,7 @@ def read_messages(transaction: Transaction, session_id: str, limit: int, before:
     parameters = {"tenant": transaction.tenant_id, "session": session_id, "limit": limit, "before": before}
     rows = transaction.rows(_PAGE, parameters)
     cited = _cited(transaction, [citation for row in rows for citation in row["citations"]])
-    guarded = {row["document_id"] for row in cited.values() if row["visibility"] in GUARDED}
-    if guarded:
-        record(transaction, "read_document", [("document", document) for document in sorted(guarded)])
+    record_reading(transaction, [(row["document_id"], row["visibility"]) for row in cited.values()])
     numbers = iter(range(1, 1 + sum(len(row["citations"]) for row in rows)))
     return [
         MessageData(

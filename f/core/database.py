@@ -25,6 +25,7 @@ from f.core.errors import (
     KnowledgeError,
     Misconfigured,
     NotFound,
+    StatementRefused,
     TooManyRequests,
     Unauthorized,
 )
@@ -266,4 +267,4 @@ def _translated(action: Callable[[], Result]) -> Result:
         state = error.pgcode if isinstance(error, psycopg2.Error) and error.pgcode else "no connection"
         raise DatabaseUnavailable(f"The database does not answer ({state}); try again later.") from None
     except psycopg2.Error as error:
-        raise KnowledgeError(f"The database refused a statement ({error.pgcode}).") from None
+        raise StatementRefused(error.pgcode) from None

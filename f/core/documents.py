@@ -210,6 +210,11 @@ def content_hash(content: str) -> bytes:
     return hashlib.sha256(" ".join(unicodedata.normalize("NFC", content).split()).encode()).digest()
 
 
+def searched_text(title: str, heading: str | None, content: str) -> str:
+    """Return what a chunk's words are taken from: its document's title, its headings and the passage."""
+    return " ".join((title, heading or "", content))
+
+
 def reserve_id(transaction: Transaction, new: NewDocument) -> int:
     """Return an id for a new document, holding back whoever is about to store the same one."""
     names = [content_hash(new.content).hex(), f"{new.created_by}:{new.idempotency_key}"]
@@ -256,7 +261,7 @@ def store(transaction: Transaction, document_id: int, new: NewDocument, chunks: 
             "contents": contents,
             "tokens": [chunk.token_count for chunk in chunks],
             "visible": [
-                _visible_if_other(" ".join((new.title, heading or "", content)))
+                _visible_if_other(searched_text(new.title, heading, content))
                 for heading, content in zip(headings, contents, strict=True)
             ],
         },

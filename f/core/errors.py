@@ -112,6 +112,15 @@ class DatabaseUnavailable(KnowledgeError):
     code = "database_unavailable"
 
 
+class StatementRefused(KnowledgeError):
+    """The database refused a statement."""
+
+    def __init__(self, sqlstate: str | None) -> None:
+        """Take PostgreSQL's code of the reason, which says no values."""
+        super().__init__(f"The database refused a statement ({sqlstate}).")
+        self.sqlstate = sqlstate or ""
+
+
 class ProviderUnavailable(KnowledgeError):
     """The model provider does not answer; try again later."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from f.core.audit import GUARDED, record
+from f.core.audit import record_reading
 from f.core.database import Row, Transaction, vector_text
 
 LEG = 200
@@ -226,9 +226,8 @@ def load_passages(
         "similarities": [place.similarity for place in ranked],
     }
     hits = [_hit(row) for row in transaction.rows(_LOAD, parameters)]
-    guarded = {hit.document_id for hit in hits if hit.visibility in GUARDED}
-    if shown and guarded:
-        record(transaction, "read_document", [("document", document) for document in sorted(guarded)])
+    if shown:
+        record_reading(transaction, [(hit.document_id, hit.visibility) for hit in hits])
     return hits
 
 

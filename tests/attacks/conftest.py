@@ -1,4 +1,4 @@
-"""A database alone, for attacks in SQL."""
+"""A database alone, for attacks in SQL, and an installation with providers that obey, for those in documents."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,9 @@ import pytest
 
 from local.database import Server
 from local.settings import Credentials
+from tests.conftest import InstallationMaker
 from tests.database.worlds import World
+from tests.support.cloud import Cloud, cloud_of
 
 
 @pytest.fixture(scope="module")
@@ -15,3 +17,11 @@ def world(postgres: Server, credentials: Credentials, template: str) -> Iterator
     name = postgres.create_database(template=template)
     yield World(postgres, credentials, name)
     postgres.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def cloud(make_installation: InstallationMaker) -> Iterator[Cloud]:
+    """An installation with its providers that the tests of one file share."""
+    with cloud_of(make_installation()) as made:
+        made.reset()
+        yield made

@@ -12,8 +12,7 @@ import pytest
 
 from f.core.hidden_text import visible_text
 from tests.attacks.test_prompt_injection import streamed
-from tests.conftest import InstallationMaker
-from tests.support.cloud import Cloud, chunks, cloud_of, document, in_parallel, messages
+from tests.support.cloud import Cloud, chunks, document, in_parallel, messages
 from tests.support.installation import Json, Tenant
 from tests.support.provider_faults import status
 
@@ -51,13 +50,6 @@ TRICKS = {
     "mathematical letters": ("𝖒𝖆𝖗𝖒𝖆𝖑𝖆𝖉𝖊", "marmalade"),
     "odd spaces": ("orange\u2009marmalade\u2800jar", "marmalade"),
 }
-
-
-@pytest.fixture(scope="module")
-def cloud(make_installation: InstallationMaker) -> Iterator[Cloud]:
-    with cloud_of(make_installation()) as made:
-        made.reset()
-        yield made
 
 
 @pytest.fixture(scope="module")
