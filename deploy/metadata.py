@@ -34,9 +34,10 @@ DEFAULT_TIMEOUT_SECONDS = 300
 
 TIMEOUT_SECONDS = {
     "f/chatbot/search": 60,
-    "f/chatbot/chat": 150,
+    "f/chatbot/chat": 300,
     "f/chatbot/log_usage": 60,
     "f/chatbot/embed": 1800,
+    "f/chatbot/ingest": 900,
     "f/chatbot/report_failure": 60,
     "f/operations/erase_member": 1800,
     "f/operations/erase_tenant": 1800,

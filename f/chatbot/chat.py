@@ -7,14 +7,14 @@ quote and its place in the document. When the documents do not hold the answer, 
 
 With session_id a conversation goes on: a follow-up question is understood by what was said before. With stream, events
 come while it works, a JSON object a line: thinking, search, answer (piece by piece), complete (the whole data).
-A provider that does not answer, nor its fallback, gives HTTP 503.
+A provider that does not answer, nor its fallback, gives HTTP 503; one that is asked too much, 429 with the time to come
+back.
 
 The first line of this file keeps Windmill from writing null for "NaN" and "Infinity" inside of texts.
 """
 
 from typing import Literal
 
-from f.core.ai_settings import read_ai_settings
 from f.core.arguments import (
     MAXIMUM_CATEGORY,
     MAXIMUM_QUESTION,
@@ -26,15 +26,14 @@ from f.core.arguments import (
     tag_list,
 )
 from f.core.asking import Asked, Asker, ChatData
-from f.core.database import admitted
 from f.core.errors import ProviderUnavailable
 from f.core.identity import identify
 from f.core.job import script, send_event
 from f.core.retrieval import SearchFilter
-from f.core.searching import Searcher
+from f.core.searching import CHAT_READS, admitted_searcher
 
 
-@script(tells=(ProviderUnavailable,))
+@script(tells=(ProviderUnavailable,), ahead=CHAT_READS, asks_models=True)
 def main(
     question: str,
     tenant_id: str,
@@ -75,6 +74,6 @@ def main(
         chunk_ids=id_list("chunk_ids", chunk_ids),
     )
     streams = flag("stream", stream, default=False)
-    with admitted(caller) as database:
-        searcher = Searcher(database, caller, *read_ai_settings())
+    stands_alone = asked.session_id is None and asked.chunk_ids is None
+    with admitted_searcher(caller, asked.question if stands_alone else None, chats=True) as searcher:
         return Asker(searcher, send_event if streams else None).ask(asked)

@@ -65,7 +65,7 @@ def main(
 
     Args:
         title: Title of the document, at most 500 characters.
-        content: Its text, plain or Markdown, at most 5,000,000 characters. A form feed begins a new page.
+        content: Its text, plain or Markdown, at most 50,000,000 characters. A form feed begins a new page.
         tenant_id: The tenant, a UUID.
         user_member_id: The member who acts. Without one the caller is the tenant's back end.
         user_member_type: Narrows what the member may see; it never widens it.

@@ -14,7 +14,6 @@ The first line of this file keeps Windmill from writing null for "NaN" and "Infi
 
 from typing import Literal
 
-from f.core.ai_settings import read_ai_settings
 from f.core.arguments import (
     MAXIMUM_CATEGORY,
     MAXIMUM_NAME,
@@ -29,14 +28,13 @@ from f.core.arguments import (
     required_text,
     tag_list,
 )
-from f.core.database import admitted
 from f.core.identity import identify
 from f.core.job import script
 from f.core.retrieval import SearchFilter
-from f.core.searching import SearchData, Searcher
+from f.core.searching import SEARCH_READS, SearchData, admitted_searcher
 
 
-@script()
+@script(ahead=SEARCH_READS, asks_models=True)
 def main(
     query: str,
     tenant_id: str,
@@ -93,6 +91,5 @@ def main(
     most = integer("limit", limit, 1, 100, default=10)
     skipped = integer("offset", offset, 0, 10_000, default=0)
     wanted = optional_flag("rerank", rerank)
-    with admitted(caller) as database:
-        searcher = Searcher(database, caller, *read_ai_settings())
+    with admitted_searcher(caller, question) as searcher:
         return searcher.search(question, chosen, most, skipped, rerank=wanted)

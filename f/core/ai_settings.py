@@ -11,6 +11,13 @@ from typing import Literal, cast, get_args
 from f.core.errors import Misconfigured
 
 Provider = Literal["cloud", "openai_compatible", "offline"]
+AI_SETTINGS = "f/chatbot/ai_settings"
+COHERE_KEY, GROQ_KEY = "f/chatbot/cohere_api_key", "f/chatbot/groq_api_key"
+LONGEST_ANSWER_CACHE_SECONDS = 86_400.0
+VECTOR_WEIGHTS: dict[Provider, float] = {"cloud": 1.0, "openai_compatible": 1.0, "offline": 0.01}
+"""What ``vector_weight`` is where the settings do not say. Vectors of ``offline`` know words and parts of words alone:
+counted like the words' own order they would make it worse (evaluation/README.md, the part ``hybrid``). So they decide
+between neighbours, and add what no word finds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,8 @@ class ModelSettings:
         usd_per_million_input_tokens: Price of what goes in.
         usd_per_million_output_tokens: Price of what comes out.
         usd_per_thousand_searches: Price of reranking; one search is one question with at most 100 passages.
+        requests_per_minute: How often the provider lets this installation ask it; jobs then take turns
+            (``f.core.provider_turns``). None where it need not be heeded. For models that chat.
     """
 
     model: str
@@ -30,6 +39,7 @@ class ModelSettings:
     usd_per_million_input_tokens: float = 0.0
     usd_per_million_output_tokens: float = 0.0
     usd_per_thousand_searches: float = 0.0
+    requests_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +61,18 @@ class AiSettings:
         rerank: The model that sorts passages by a question; None where there is none.
         fallback_chat: The model that answers when ``chat`` cannot; None where there is none.
         rerank_by_default: Whether a search reranks when its caller does not say.
+        answers_rerank_in_doubt: Whether ``chat`` leaves out reranking that would hardly change what its model is given:
+            when it is given all passages anyway, or words and vectors name the same one first.
         deadline_seconds: The time for all tries of one call together.
+        queue_seconds: How much longer an answer may take because the provider asks to wait, or other questions are
+            before it.
         search_deadline_seconds: The same for embedding a question and for reranking, while a member waits.
         minimum_similarity: The least cosine similarity, in [-1, 1], at which a vector counts as found; it depends on
             the embedding model. None counts all.
+        vector_weight: How much a place among the vectors counts in the order of what is found, where a place among the
+            words counts 1.
+        answer_cache_seconds: How long an answer may be given again while nothing that its asker may see has changed
+            (``f.core.answer_cache``), up to a day; 0 never.
         other_prices: Models that are not in use here but whose usage may be logged, by id.
     """
 
@@ -64,9 +82,13 @@ class AiSettings:
     rerank: ModelSettings | None = None
     fallback_chat: ModelSettings | None = None
     rerank_by_default: bool = False
+    answers_rerank_in_doubt: bool = False
     deadline_seconds: float = 40.0
     search_deadline_seconds: float = 6.0
+    queue_seconds: float = 120.0
     minimum_similarity: float | None = None
+    vector_weight: float = 1.0
+    answer_cache_seconds: float = 0.0
     other_prices: dict[str, ModelSettings] = field(default_factory=dict)
 
     def prices_of(self, model: str) -> ModelSettings | None:
@@ -77,17 +99,21 @@ class AiSettings:
         return self.other_prices.get(model)
 
 
-def read_ai_settings() -> tuple[AiSettings, ProviderKeys]:
+def read_ai_settings(*, chats: bool = True) -> tuple[AiSettings, ProviderKeys]:
     """Read which models this installation uses, and the keys that they need. Only inside a running job.
+
+    Args:
+        chats: False where no model is asked for an answer: a key that is needed for that alone is not read.
 
     Raises:
         Misconfigured: When a resource is missing or malformed.
     """
     from f.core.job import read_resource  # noqa: PLC0415 -- so that what is pure here does not need wmill
 
-    settings = parse_ai_settings(read_resource("f/chatbot/ai_settings"))
+    settings = parse_ai_settings(read_resource(AI_SETTINGS))
     keys = {"cohere": "", "groq": ""}
-    needed = {"cloud": ("cohere", "groq"), "openai_compatible": ("groq",), "offline": ()}
+    cloud = ("cohere", "groq") if chats else ("cohere",)
+    needed = {"cloud": cloud, "openai_compatible": ("groq",), "offline": ()}
     for name in needed[settings.provider]:
         value = read_resource(f"f/chatbot/{name}_api_key")
         if not isinstance(value, str):
@@ -107,7 +133,7 @@ def parse_ai_settings(value: object) -> AiSettings:
     if provider not in get_args(Provider):
         raise Misconfigured(f"f/chatbot/ai_settings: provider must be one of {', '.join(get_args(Provider))}.")
     rerank, fallback = settings.get("rerank"), settings.get("fallback_chat")
-    minimum = settings.get("minimum_similarity")
+    minimum, weight = settings.get("minimum_similarity"), settings.get("vector_weight")
     return AiSettings(
         provider=cast("Provider", provider),
         embed=_model(settings.get("embed"), "embed"),
@@ -115,9 +141,17 @@ def parse_ai_settings(value: object) -> AiSettings:
         rerank=None if rerank is None else _model(rerank, "rerank"),
         fallback_chat=None if fallback is None else _model(fallback, "fallback_chat"),
         rerank_by_default=rerank is not None and _mapping(rerank, "rerank").get("by_default") is True,
+        answers_rerank_in_doubt=rerank is not None and _mapping(rerank, "rerank").get("answers_only_in_doubt") is True,
         deadline_seconds=_number(settings.get("deadline_seconds", 40), "deadline_seconds"),
         search_deadline_seconds=_number(settings.get("search_deadline_seconds", 6), "search_deadline_seconds"),
+        queue_seconds=_number(settings.get("queue_seconds", 120), "queue_seconds"),
         minimum_similarity=None if minimum is None else _number(minimum, "minimum_similarity", least=-1.0),
+        vector_weight=VECTOR_WEIGHTS[cast("Provider", provider)]
+        if weight is None
+        else _number(weight, "vector_weight"),
+        answer_cache_seconds=min(
+            _number(settings.get("answer_cache_seconds", 0), "answer_cache_seconds"), LONGEST_ANSWER_CACHE_SECONDS
+        ),
         other_prices={
             model: _model({**_mapping(prices, "other_prices"), "model": model}, "other_prices")
             for model, prices in _mapping(settings.get("other_prices") or {}, "other_prices").items()
@@ -139,7 +173,17 @@ def _model(value: object, key: str) -> ModelSettings:
         _number(entry.get("usd_per_million_input_tokens", 0), f"{key}.usd_per_million_input_tokens"),
         _number(entry.get("usd_per_million_output_tokens", 0), f"{key}.usd_per_million_output_tokens"),
         _number(entry.get("usd_per_thousand_searches", 0), f"{key}.usd_per_thousand_searches"),
+        _requests_per_minute(entry.get("requests_per_minute"), key),
     )
+
+
+def _requests_per_minute(value: object, key: str) -> int | None:
+    """Check a limit, which only models that chat can have: searching and embedding have ways of their own to wait."""
+    if value is None:
+        return None
+    if key not in ("chat", "fallback_chat"):
+        raise Misconfigured(f"f/chatbot/ai_settings: {key} takes no requests_per_minute; chat and fallback_chat do.")
+    return int(_number(value, f"{key}.requests_per_minute", least=1.0))
 
 
 def _mapping(value: object, key: str) -> Mapping[str, object]:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from f.core.ai_settings import AiSettings, ModelSettings, ProviderKeys
 from f.core.prompts import AnswerRequest, Turn, render_answer_messages, render_rewrite_messages
 from f.core.provider_calls import (
     Deadline,
     ProviderName,
+    Queue,
     Target,
     Unusable,
     Usage,
@@ -24,6 +25,9 @@ from f.core.provider_calls import (
     usable_key,
 )
 from f.core.words import count_tokens
+
+if TYPE_CHECKING:
+    from f.core.provider_turns import Turns
 
 ANSWER_TOKENS = 2048
 """The most that an answer may have, a model's reasoning included; with the prompt it fits Groq's 12,000 a minute."""
@@ -66,12 +70,14 @@ def write_answer(
     settings: AiSettings,
     keys: ProviderKeys,
     on_text: Callable[[str], None] | None = None,
+    turns: "Turns | None" = None,
 ) -> Completion:
     """Answer a question from its passages.
 
     ``settings.chat`` answers; ``settings.fallback_chat`` stands in where that does not serve the model, limits
     requests, fails, hangs or sends nothing usable, but only until the first piece of text. All tries together have
-    ``settings.deadline_seconds``. A repeat is safe, and costs again.
+    ``settings.deadline_seconds``, and pauses that the providers ask for ``settings.queue_seconds`` besides. A repeat is
+    safe, and costs again.
 
     Args:
         request: The question, the passages and what was said before.
@@ -79,8 +85,10 @@ def write_answer(
         keys: The providers' keys.
         on_text: Is given each piece of the answer as it comes; what it raises ends the answer and is raised here.
             Without it the answer is not streamed, and a connection that breaks in its middle is tried again.
+        turns: Where to wait for the turn at a model with a limit; without it, nobody does.
 
     Raises:
+        ProviderBusy: When the models are asked too much.
         ProviderUnavailable: When no model answers, or one broke off after its first piece of text.
         ProviderRejected: When the first model's provider refuses the request or its key.
         Misconfigured: When a key or an address is missing.
@@ -89,27 +97,32 @@ def write_answer(
         return _answer_offline(request, settings, on_text)
     models = _models(settings, keys)
     messages = render_answer_messages(request)
+    deadline = Deadline(settings.deadline_seconds, pause_seconds=settings.queue_seconds)
     if on_text is None:
-        return _complete(models, messages, ANSWER_TOKENS, settings)
-    targets = [Target(m.provider, m.settings.model, partial(m.stream, messages, ANSWER_TOKENS)) for m in models]
-    deadline = Deadline(settings.deadline_seconds)
+        return _complete(models, messages, ANSWER_TOKENS, deadline, turns)
+    targets = [
+        Target(m.provider, m.settings.model, partial(m.stream, messages, ANSWER_TOKENS), m.queue(turns)) for m in models
+    ]
     with closing(run_stream(targets, deadline, first_try_share=_first_try_share(models))) as pieces:
         while isinstance(piece := next(pieces), str):
             on_text(piece)
         return piece  # a stream that ends without a Completion has raised
 
 
-def rewrite_question(question: str, history: list[Turn], settings: AiSettings, keys: ProviderKeys) -> Completion:
+def rewrite_question(
+    question: str, history: list[Turn], settings: AiSettings, keys: ProviderKeys, turns: "Turns | None" = None
+) -> Completion:
     """Turn a follow-up question into one that can be searched for without its conversation.
 
-    Works, and fails, as ``write_answer`` without ``on_text``. Without a history the question comes back as it is, with
-    no call and no tokens.
+    Works, and fails, as ``write_answer`` without ``on_text``, but no pause puts it off: a question can be searched for
+    without it. Without a history the question comes back as it is, with no call and no tokens.
 
     Args:
         question: What was asked last.
         history: Earlier turns, oldest first.
         settings: Provider and models.
         keys: The providers' keys.
+        turns: Where to wait for the turn at a model with a limit.
     """
     if not history:
         return Completion(question, settings.chat.model, _PROVIDERS[settings.provider][0], 0, 0)
@@ -118,7 +131,8 @@ def rewrite_question(question: str, history: list[Turn], settings: AiSettings, k
         from f.core.offline_models import rewrite  # noqa: PLC0415
 
         return _Model("offline", settings.chat, "").completion(rewrite(question, history), messages)
-    written = _complete(_models(settings, keys), messages, REWRITE_TOKENS, settings)
+    deadline = Deadline(settings.deadline_seconds)
+    written = _complete(_models(settings, keys), messages, REWRITE_TOKENS, deadline, turns)
     return replace(written, text=" ".join(written.text.split()))  # a question is one line, whatever came
 
 
@@ -129,6 +143,10 @@ class _Model:
     provider: ProviderName
     settings: ModelSettings
     key: str = field(repr=False)
+
+    def queue(self, turns: "Turns | None") -> Queue | None:
+        """Say where to wait for the turn to ask it."""
+        return turns.at(self.provider, self.settings) if turns else None
 
     def complete(self, messages: Messages, max_tokens: int) -> Completion:
         """Ask once for a whole text."""
@@ -180,10 +198,13 @@ def _models(settings: AiSettings, keys: ProviderKeys) -> list[_Model]:
     ]
 
 
-def _complete(models: list[_Model], messages: Messages, max_tokens: int, settings: AiSettings) -> Completion:
+def _complete(
+    models: list[_Model], messages: Messages, max_tokens: int, deadline: Deadline, turns: "Turns | None"
+) -> Completion:
     """Ask for a whole text."""
-    targets = [Target(m.provider, m.settings.model, partial(m.complete, messages, max_tokens)) for m in models]
-    deadline = Deadline(settings.deadline_seconds)
+    targets = [
+        Target(m.provider, m.settings.model, partial(m.complete, messages, max_tokens), m.queue(turns)) for m in models
+    ]
     return run_with_fallback(targets, deadline, first_try_share=_first_try_share(models))
 
 

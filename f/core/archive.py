@@ -28,7 +28,15 @@ LONGEST_CURSOR = 1_000
 
 DERIVED = {"document_chunks": ("words", "word_count")}
 """Columns that are not in the archive, because they are computed from others when it is taken back."""
-LEFT_OUT = ("chunk_words", "session_tokens", "rate_states", "chat_slots", "imported_ids")
+LEFT_OUT = (
+    "chunk_words",
+    "session_tokens",
+    "rate_states",
+    "chat_slots",
+    "query_embeddings",
+    "cached_answers",
+    "imported_ids",
+)
 """Tables with a ``tenant_id`` that are not in it: derived, of this installation, or of the moment."""
 
 _LINE_BREAKS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}

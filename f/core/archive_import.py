@@ -8,7 +8,7 @@ whole is not taken back at all.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -20,8 +20,8 @@ from f.core.documents import content_hash, searched_text
 from f.core.errors import Conflict, InvalidArgument, StatementRefused
 from f.core.hidden_text import visible_text
 
-MAXIMUM_LINES = 64_000_000
-"""The most characters of a page: more than the export writes."""
+MAXIMUM_LINES = 320_000_000
+"""The most characters of a page: more than the export writes, where a document's text may take six each in JSON."""
 
 _COLUMNS = """
 SELECT c.relname::text AS name, array_agg(a.attname::text) AS columns
@@ -151,7 +151,7 @@ def take_page(outside: Transaction, lines: str, tenant_id: str | None, name: str
     elif there["archive"] != header.archive:
         raise Conflict("There is a tenant with this id that is not from this archive: give another tenant_id.")
     language = outside.rows(_ENTER, (target,))[0]["language"]
-    importer = _Importer(replace(outside, tenant_id=target, member_type="system", language=language), header)
+    importer = _Importer(outside.named(target, None, "system", language), header)
     for table, group in groupby(rows, key=lambda line: line.table):
         if table != "tenants":
             importer.take(table, list(group))

@@ -6,6 +6,7 @@ sends it so.
 """
 
 import json
+import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ Word = TypeVar("Word", bound=str)
 MAXIMUM_ID = 2_147_483_647  # of PostgreSQL's integer
 MAXIMUM_LONG_ID = 2**53 - 1  # what JSON keeps exactly
 MAXIMUM_TITLE = 500
-MAXIMUM_CONTENT = 5_000_000
+MAXIMUM_CONTENT = 50_000_000
 MAXIMUM_QUESTION = 4_000
 MAXIMUM_NAME = 200
 MAXIMUM_CATEGORY = 100
@@ -28,6 +29,7 @@ MAXIMUM_TAG = 50
 MAXIMUM_TAGS = 50
 MAXIMUM_IDS = 1_000
 MAXIMUM_METADATA_BYTES = 20_000
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def is_missing(value: object) -> bool:
@@ -64,17 +66,16 @@ def optional_text(name: str, value: object, maximum: int, *, lines: bool = False
         raise TooLarge(f"{name} has {len(value):,} characters; at most {maximum:,} are allowed.")
     for forbidden in _forbidden(value, lines):
         raise InvalidArgument(f"{name} has a character that is not allowed here (U+{ord(forbidden):04X}).")
-    return value if value.strip() else None
+    return value if value and not value.isspace() else None
 
 
 def _forbidden(value: str, lines: bool) -> str:
     """Return the first character that cannot be stored, or must not stand in one line, or an empty text."""
-    if lines and value.isascii():
-        return "\0" if "\0" in value else ""
+    if lines:
+        unstorable = _UNSTORABLE.search(value)
+        return unstorable.group() if unstorable else ""
     for character in value:
-        if character == "\0" or "\ud800" <= character <= "\udfff":
-            return character
-        if not lines and unicodedata.category(character) in ("Cc", "Zl", "Zp"):
+        if _UNSTORABLE.match(character) or unicodedata.category(character) in ("Cc", "Zl", "Zp"):
             return character
     return ""
 

@@ -4,30 +4,38 @@ Shared module. The passages that the model gets are read under the caller's sigh
 their ids. What the model writes is checked against them: a citation is an exact quote from a passage that it was given,
 and a number that names none is removed. The exchange and its usage are kept in one transaction, so that a job which is
 killed leaves neither or both.
+
+A member waits for what is imported here. So what is needed only once there are passages is imported where it is used:
+it is loaded by then, because that was begun while a provider was waited for (``AFTER_THE_SEARCH``).
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
-from f.core.answering import Completion, rewrite_question, write_answer
 from f.core.chat_slots import give_chat_slot_back, take_chat_slot
-from f.core.citations import AnswerStream, Citation, CitedPassage, ResolvedAnswer, is_abstention, resolve_citations
 from f.core.conversations import Exchange, History, history, keep_exchange, new_session_id, session_exists
 from f.core.errors import KnowledgeError, NotFound, ProviderRejected, ProviderUnavailable
 from f.core.hidden_text import visible_text
 from f.core.job import run_id
-from f.core.language import detect_language
-from f.core.prompts import AnswerRequest, Passage, Turn, abstention_sentence, no_documents_sentence
 from f.core.retrieval import Hit, Ranked, SearchFilter, load_passages
 from f.core.searching import PASSAGES, Searcher
-from f.core.usage import Operation
-from f.core.words import informative_stems
+
+if TYPE_CHECKING:
+    from f.core.answer_cache import Known, Place
+    from f.core.answering import Completion
+    from f.core.citations import Citation, ResolvedAnswer
+    from f.core.prompts import Turn
+    from f.core.provider_turns import Turns
+    from f.core.usage import Operation
+
+AFTER_THE_SEARCH = ("f.core.language", "f.core.answering", "f.core.citations")
+"""Modules that are needed when the passages are there."""
 
 Notify = Callable[[Mapping[str, object]], None]
 
 _SLOT_MARGIN_SECONDS = 60
-"""Beyond the two calls of models that an answer takes at most, for all the rest of it."""
+"""Beyond the two calls of models that an answer takes at most, and their pauses, for all the rest of it."""
 
 
 class CitationData(TypedDict):
@@ -56,7 +64,8 @@ class ChatData(TypedDict):
     """An answer.
 
     ``confidence`` in [0, 1] is the share of its sentences that a passage which they cite bears out, lowered, at most by
-    half, by what of the question's words the cited passages do not hold.
+    half, by what of the question's words the cited passages do not hold. ``cached`` is an answer for which no model was
+    asked, because nothing has changed since it was given to the same member (``f.core.answer_cache``).
     """
 
     answer: str
@@ -64,6 +73,7 @@ class ChatData(TypedDict):
     session_id: str
     confidence: float
     answered: bool
+    cached: bool
     model: str | None
     provider: str | None
     degraded: bool
@@ -100,38 +110,51 @@ class Asker:
             NotFound: When the caller has no such session.
             TooManyRequests: When the tokens of the day are spent, or too many questions are being answered.
             ProviderUnavailable: When no model answers; what was spent until then is counted.
+            ProviderBusy: When the models are asked too much, so that waiting would take too long.
             ProviderRejected: When the models refuse.
         """
         self.searcher.database.require_budget()
+        self.searcher.needed_next += AFTER_THE_SEARCH
         session_id = self.searcher.session_id = asked.session_id or new_session_id(run_id())
-        past = self._begin(asked)
+        past, place, known = self._begin(asked)
         self._notify({"type": "thinking", "session_id": session_id})
         try:
-            hits = self._passages(asked, past.turns)
+            hits = known.hits if known else self._passages(asked, past.turns)
             self._notify({"type": "search", "documents": _titles(hits)})
-            completion = self._complete(asked, hits, past.turns)
+            completion = self._repeat(known) if known else self._complete(asked, hits, past.turns)
         except KnowledgeError:
             with self.searcher.database.transaction(self.searcher.caller) as transaction:
                 give_chat_slot_back(transaction)
                 self.searcher.count_usage(transaction)
             raise
-        data = self._resolve(asked.question, completion, hits, session_id)
-        self._keep(asked, data, sorted({*past.sources, *(hit.document_id for hit in hits)}))
+        data = self._resolve(asked.question, completion, hits, session_id, cached=known is not None)
+        kept = None if known or data["notice"] else place
+        self._keep(asked, data, sorted({*past.sources, *(hit.document_id for hit in hits)}), kept, completion, hits)
         self._notify({"type": "complete", **data})
         return data
 
-    def _begin(self, asked: Asked) -> History:
-        """Read what was said before in the caller's session, and take the right to answer now."""
-        with self.searcher.database.transaction(self.searcher.caller) as transaction:
+    def _begin(self, asked: Asked) -> "tuple[History, Place | None, Known | None]":
+        """Read what was said before in the caller's session, and take the right to answer now.
+
+        Where answers are kept, the place of this one and the answer that it holds come with it.
+        """
+        settings = self.searcher.settings
+        at_once = asked.session_id is None and not settings.answer_cache_seconds
+        with self.searcher.database.transaction(self.searcher.caller, at_once=at_once) as transaction:
             past = History()
             if asked.session_id is not None:
                 if not session_exists(transaction, asked.session_id):
                     raise NotFound("There is no such session.", about=("session", asked.session_id))
                 past = history(transaction, asked.session_id)
-            take_chat_slot(transaction, 2 * self.searcher.settings.deadline_seconds + _SLOT_MARGIN_SECONDS)
-            return past
+            take_chat_slot(transaction, 2 * settings.deadline_seconds + settings.queue_seconds + _SLOT_MARGIN_SECONDS)
+            if past.turns or not settings.answer_cache_seconds:
+                return past, None, None
+            from f.core.answer_cache import find_answer  # noqa: PLC0415 -- most installations keep no answers
 
-    def _passages(self, asked: Asked, turns: list[Turn]) -> list[Hit]:
+            found = find_answer(transaction, asked.question, asked.chosen, asked.chunk_ids, settings)
+            return past, *found
+
+    def _passages(self, asked: Asked, turns: "list[Turn]") -> list[Hit]:
         """Find the passages: those that are named, and those for the question as it stands alone."""
         question = self._standalone(asked.question, turns) if turns else asked.question
         hits: list[Hit] = []
@@ -145,10 +168,12 @@ class Asker:
             hits = list(best.values())[:PASSAGES]
         return hits
 
-    def _standalone(self, question: str, turns: list[Turn]) -> str:
+    def _standalone(self, question: str, turns: "list[Turn]") -> str:
         """Make a follow-up question one that can be searched for by itself."""
+        from f.core.answering import rewrite_question  # noqa: PLC0415 -- see the module's docstring
+
         try:
-            rewritten = rewrite_question(question, turns, self.searcher.settings, self.searcher.keys)
+            rewritten = rewrite_question(question, turns, self.searcher.settings, self.searcher.keys, self._turns())
         except (ProviderUnavailable, ProviderRejected):
             self.searcher.notices.append("The question was searched for together with the one before it.")
             earlier = [turn.text for turn in turns if turn.role == "user"]
@@ -156,8 +181,13 @@ class Asker:
         self._spent("rewrite", rewritten)
         return rewritten.text.strip() or question
 
-    def _complete(self, asked: Asked, hits: list[Hit], turns: list[Turn]) -> Completion | None:
+    def _complete(self, asked: Asked, hits: list[Hit], turns: "list[Turn]") -> "Completion | None":
         """Let the model answer from the passages; without any there is nothing to ask it."""
+        from f.core.answering import write_answer  # noqa: PLC0415 -- see the module's docstring
+        from f.core.citations import AnswerStream  # noqa: PLC0415 -- see the module's docstring
+        from f.core.language import detect_language  # noqa: PLC0415 -- see the module's docstring
+        from f.core.prompts import AnswerRequest, Passage, no_documents_sentence  # noqa: PLC0415 -- see the module's docstring
+
         language = detect_language(visible_text(asked.question))
         if not hits:
             self._tell(no_documents_sentence(language))
@@ -166,16 +196,33 @@ class Asker:
         request = AnswerRequest(asked.question, passages, turns, language)
         settings, keys = self.searcher.settings, self.searcher.keys
         if self.listener is None:
-            completion = write_answer(request, settings, keys)
+            completion = write_answer(request, settings, keys, turns=self._turns())
         else:
             stream = AnswerStream([passage.n for passage in passages], "\n".join(hit.content for hit in hits))
-            completion = write_answer(request, settings, keys, lambda piece: self._tell(stream.feed(piece)))
+            completion = write_answer(
+                request, settings, keys, lambda piece: self._tell(stream.feed(piece)), self._turns()
+            )
             self._tell(stream.close())
         self._spent("chat", completion)
         return completion
 
-    def _resolve(self, question: str, completion: Completion | None, hits: list[Hit], session_id: str) -> ChatData:
+    def _repeat(self, known: "Known") -> "Completion":
+        """Tell an answer again as the model's would be told."""
+        from f.core.citations import AnswerStream  # noqa: PLC0415 -- see the module's docstring
+
+        stream = AnswerStream(list(range(1, len(known.hits) + 1)), "\n".join(hit.content for hit in known.hits))
+        self._tell(stream.feed(known.completion.text))
+        self._tell(stream.close())
+        return known.completion
+
+    def _resolve(
+        self, question: str, completion: "Completion | None", hits: list[Hit], session_id: str, *, cached: bool
+    ) -> ChatData:
         """Check the answer against the passages, and give it its public form."""
+        from f.core.citations import CitedPassage, is_abstention, resolve_citations  # noqa: PLC0415 -- see the module's docstring
+        from f.core.language import detect_language  # noqa: PLC0415 -- see the module's docstring
+        from f.core.prompts import abstention_sentence, no_documents_sentence  # noqa: PLC0415 -- see the module's docstring
+
         language = detect_language(visible_text(question))
         text = completion.text if completion else f"[0] {no_documents_sentence(language)}"
         resolved = resolve_citations(text, [CitedPassage(n, hit.content, hit.start) for n, hit in enumerate(hits, 1)])
@@ -189,6 +236,7 @@ class Asker:
             session_id=session_id,
             confidence=_confidence(question, resolved, hits) if answered else 0.0,
             answered=answered,
+            cached=cached,
             model=completion.model if completion else None,
             provider=completion.provider if completion else None,
             degraded=bool(self.searcher.notices),
@@ -199,8 +247,16 @@ class Asker:
             ),
         )
 
-    def _keep(self, asked: Asked, data: ChatData, sources: list[int]) -> None:
-        """Keep the exchange with its usage."""
+    def _keep(
+        self,
+        asked: Asked,
+        data: ChatData,
+        sources: list[int],
+        place: "Place | None",
+        completion: "Completion | None",
+        hits: list[Hit],
+    ) -> None:
+        """Keep the exchange with its usage, and the answer in its place if it has one."""
         kept = ("n", "document_id", "chunk_id", "start", "end")
         exchange = Exchange(
             event_id=run_id(),
@@ -216,10 +272,23 @@ class Asker:
         )
         with self.searcher.database.transaction(self.searcher.caller) as transaction:
             keep_exchange(transaction, data["session_id"], exchange)
+            if place and completion:
+                from f.core.answer_cache import keep_answer  # noqa: PLC0415 -- as above
+
+                keep_answer(transaction, place, completion, hits, self.searcher.settings)
             give_chat_slot_back(transaction)
             self.searcher.count_usage(transaction)
 
-    def _spent(self, operation: Operation, completion: Completion) -> None:
+    def _turns(self) -> "Turns | None":
+        """Give what takes turns at models with a limit."""
+        settings = self.searcher.settings
+        if not any(model and model.requests_per_minute for model in (settings.chat, settings.fallback_chat)):
+            return None
+        from f.core.provider_turns import Turns  # noqa: PLC0415 -- most installations name no limit
+
+        return Turns(self.searcher.database, self.searcher.caller)
+
+    def _spent(self, operation: "Operation", completion: "Completion") -> None:
         """Note a call to be counted."""
         self.searcher.spent(operation, completion.model, completion.input_tokens, completion.output_tokens)
 
@@ -234,7 +303,7 @@ class Asker:
             self._notify({"type": "answer", "text": text})
 
 
-def _citation(citation: Citation, hit: Hit) -> CitationData:
+def _citation(citation: "Citation", hit: Hit) -> CitationData:
     """Say where a citation comes from."""
     return CitationData(
         n=citation.n,
@@ -250,8 +319,10 @@ def _citation(citation: Citation, hit: Hit) -> CitationData:
     )
 
 
-def _confidence(question: str, resolved: ResolvedAnswer, hits: list[Hit]) -> float:
+def _confidence(question: str, resolved: "ResolvedAnswer", hits: list[Hit]) -> float:
     """Say how well the cited passages bear out the answer and deal with the question; see ``ChatData``."""
+    from f.core.words import informative_stems  # noqa: PLC0415 -- see the module's docstring
+
     cited = [hits[citation.n - 1] for citation in resolved.citations]
     text = " ".join(f"{hit.title} {hit.heading or ''} {hit.content}" for hit in cited)
     held = set(informative_stems(visible_text(text)))

@@ -6,7 +6,6 @@ other; what was denied is written in a transaction of its own. The logins add en
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TypedDict, cast
 
 from f.core.database import MEMBERS_DATABASE, Transaction, open_database
@@ -75,7 +74,7 @@ def record(
         "ids": [None if target is None else str(target) for _, target in named],
         "job": job_id(),
     }
-    transaction.execute(_RECORD, parameters)
+    transaction.later(_RECORD, parameters)
 
 
 def record_reading(transaction: Transaction, documents: Iterable[tuple[int, str]]) -> None:
@@ -106,7 +105,8 @@ def note_denial(caller: Caller, error: KnowledgeError) -> None:
                 _note(transaction, error.about, error)
         except CallerMistake:
             with database.transaction(Caller(caller.tenant_id)) as transaction:
-                _note(replace(transaction, token_id=caller.token_id), ("member", caller.member_id), error)
+                attempt = transaction.named(caller.tenant_id, None, None, transaction.language, caller.token_id)
+                _note(attempt, ("member", caller.member_id), error)
 
 
 def read_entries(transaction: Transaction, limit: int, wanted: Mapping[str, object]) -> list[AuditEntry]:

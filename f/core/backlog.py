@@ -6,13 +6,13 @@ batch is a transaction of its own, with its usage, so that a kill at any moment 
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TypedDict
 
 from f.core.ai_settings import AiSettings, ProviderKeys, read_ai_settings
-from f.core.database import OPERATORS_DATABASE, Database, open_database
+from f.core.database import OPERATORS_DATABASE, Database, Transaction, open_database
 from f.core.documents import (
     PendingChunk,
     claim,
@@ -31,8 +31,15 @@ from f.core.job import run_id
 from f.core.usage import UsageData, UsageEvent, budget_is_spent, record_usage
 
 DOCUMENTS_AT_ONCE = 50
-"""Documents that a run holds at a time: small ones share a batch, and a killed run holds up no more than these."""
+"""Documents that a run takes at a time. Small ones share a batch; a killed run holds up those whose chunks are in
+flight, and no more than these besides."""
+CHUNKS_AT_ONCE = 5 * BATCH_SIZE
+"""Chunks that are read at a time: what is in flight, and a batch more."""
+PAUSED_DEADLINES = 5
+"""For how many deadlines of a call a run waits, in all, for a provider that asks to wait."""
 _POLL_SECONDS = 0.5
+_SHARE_OF_LEASE = 0.25
+"""How much of a lease may pass until it is renewed."""
 
 
 class EmbedData(TypedDict):
@@ -113,99 +120,215 @@ class Embedder:
             ProviderUnavailable: When the provider does not answer; the documents wait again, or have failed.
             ProviderRejected: When it refuses; the documents have failed.
         """
-        progress = Progress()
-        patience = time.monotonic() + self.settings.deadline_seconds
-        while progress.documents + progress.failed < limit:
-            with self.database.transaction(tenant) as transaction:
-                if budget_is_spent(transaction):
-                    break  # what waits goes on waiting, until the schedule comes by with tokens left
-                taken = claim(
-                    transaction,
-                    run_id(),
-                    self.lease_seconds,
-                    document_id=document_id,
-                    limit=min(DOCUMENTS_AT_ONCE, limit - progress.documents),
-                )
-                pending = pending_chunks(transaction, taken, self.settings.embed.model)
-                state = document_state(transaction, document_id) if document_id and not taken else None
-            if taken:
-                self._embed(tenant, taken, pending, progress)
-            elif state is None or state.status != "processing" or time.monotonic() > patience:
-                break
-            else:
-                time.sleep(_POLL_SECONDS)
-        with self.database.transaction(tenant) as transaction:
-            progress.remaining = waiting_count(transaction)
-            state = document_state(transaction, document_id) if document_id else None
-        progress.status = state.status if state else None
-        return progress
-
-    def _embed(self, tenant: Caller, taken: list[int], pending: list[PendingChunk], progress: Progress) -> None:
-        """Embed the chunks of the documents that this run has taken, and complete the documents."""
+        run = _Run(self, tenant, document_id, limit)
         try:
-            for batch, embeddings in self._batches(pending):
-                self._save(tenant, taken, batch, embeddings, progress)
+            for batch, embeddings in run.embedded():
+                run.save(batch, embeddings)
         except KnowledgeError as error:
             final = isinstance(error, ProviderRejected)
             pause = error.retry_after_seconds is not None  # the provider asks to wait: no attempt has failed
             reason = str(error) if isinstance(error, ProviderRejected | ProviderUnavailable) else type(error).__name__
-            with self.database.transaction(tenant) as transaction:
-                progress.documents += len(complete(transaction, taken, self.settings.embed.model))
-                progress.failed += len(give_back(transaction, taken, run_id(), reason, final=final, pause=pause))
+            run.give_back(reason, final=final, pause=pause)
             raise
+        # Nothing waits, and what is still not complete would be taken again for ever.
+        run.give_back("It cannot be completed.", final=True, pause=False)
         with self.database.transaction(tenant) as transaction:
-            done = complete(transaction, taken, self.settings.embed.model)
-            left = [document for document in taken if document not in done]
-            progress.documents += len(done)
-            # Nothing waits and it is still not complete: to take it again would never end.
-            progress.failed += len(give_back(transaction, left, run_id(), "It cannot be completed.", final=True))
+            run.progress.remaining = waiting_count(transaction)
+            state = document_state(transaction, document_id) if document_id else None
+        run.progress.status = state.status if state else None
+        return run.progress
 
-    def _batches(self, pending: list[PendingChunk]) -> Iterator[tuple[list[PendingChunk], Embeddings]]:
+
+class _Run:
+    """A run through a tenant's backlog.
+
+    Documents are taken as calls need texts, so that each call is full although documents are small, and chunks are read
+    in pages, so that a large document is not held in memory. The main thread does all that is done in the database.
+    """
+
+    def __init__(self, embedder: Embedder, tenant: Caller, document_id: int | None, limit: int) -> None:
+        self.progress = Progress()
+        self._embedder = embedder
+        self._tenant = tenant
+        self._document_id = document_id
+        self._limit = limit
+        self._model = embedder.settings.embed.model
+        self._held: dict[int, int] = {}  # documents of this run, and how many of their chunks are on their way
+        self._reading: set[int] = set()  # those of them whose chunks are still being read
+        self._held_from = time.monotonic()
+        self._patience_seconds = embedder.settings.deadline_seconds * PAUSED_DEADLINES
+
+    def embedded(self) -> Iterator[tuple[list[PendingChunk], Embeddings]]:
         """Ask for the vectors of full batches, several at once, and give each batch as it comes.
 
-        When a batch fails, those in flight are still given before the failure is raised: they are paid for.
+        A provider that asks to wait is left alone for so long, and then asked for the same batch again; what is in
+        flight comes in meanwhile. When a batch fails, those in flight are still given before the failure is raised:
+        they are paid for.
         """
-        batches = [pending[start : start + BATCH_SIZE] for start in range(0, len(pending), BATCH_SIZE)]
+        batches, again = self._batches(), list[list[PendingChunk]]()
         failure: KnowledgeError | None = None
+        in_flight: dict[Future[Embeddings], list[PendingChunk]] = {}
+        ready_at = 0.0
         with ThreadPoolExecutor(CALLS_IN_FLIGHT) as pool:
-            waiting: dict[Future[Embeddings], list[PendingChunk]] = {}
-            while waiting or (batches and failure is None):
-                while batches and failure is None and len(waiting) < CALLS_IN_FLIGHT:
-                    batch = batches.pop(0)
-                    texts = [chunk.text for chunk in batch]
-                    waiting[pool.submit(embed_texts, texts, "document", self.settings, self.keys)] = batch
-                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    batch = waiting.pop(future)
+            while True:
+                while failure is None and len(in_flight) < CALLS_IN_FLIGHT and time.monotonic() >= ready_at:
+                    batch = again.pop() if again else next(batches, None)
+                    if batch is None:
+                        break
+                    in_flight[self._ask(pool, batch)] = batch
+                if not in_flight and (failure is not None or not again):
+                    break
+                for future in self._wait(in_flight, ready_at):
+                    batch = in_flight.pop(future)
                     try:
                         embeddings = future.result()
                     except KnowledgeError as error:
-                        failure = error
+                        seconds = self._pause_seconds(error, ready_at)
+                        if seconds is None:
+                            failure = failure or error
+                        else:
+                            ready_at = max(ready_at, time.monotonic() + seconds)
+                            again.append(batch)
                     else:
                         yield batch, embeddings
         if failure is not None:
             raise failure
 
-    def _save(
-        self,
-        tenant: Caller,
-        taken: list[int],
-        batch: list[PendingChunk],
-        embeddings: Embeddings,
-        progress: Progress,
-    ) -> None:
-        """Commit a batch's vectors with its usage, and keep the lease."""
+    def save(self, batch: list[PendingChunk], embeddings: Embeddings) -> None:
+        """Commit a batch's vectors with its usage, complete documents that have all of theirs, and keep the lease."""
         chunks = [chunk.id for chunk in batch]
+        for chunk in batch:
+            self._held[chunk.document_id] -= 1
         documents = {chunk.document_id for chunk in batch}
+        whole = [one for one in documents if not self._held[one] and one not in self._reading]
         event = UsageEvent(_event_id(chunks, embeddings.model), "embed", embeddings.model, embeddings.input_tokens)
-        with self.database.transaction(tenant) as transaction:
+        with self._embedder.database.transaction(self._tenant) as transaction:
+            self._keep_lease(transaction)
             save_vectors(transaction, chunks, embeddings.vectors, embeddings.model)
-            renew_lease(transaction, taken, run_id(), self.lease_seconds)
+            done = complete(transaction, whole, self._model) if whole else []
             record_usage(
-                transaction, [event], self.settings, document_id=documents.pop() if len(documents) == 1 else None
+                transaction,
+                [event],
+                self._embedder.settings,
+                document_id=documents.pop() if len(documents) == 1 else None,
             )
-        progress.chunks += len(chunks)
-        progress.usage.append(event)
+        self._completed(done)
+        self.progress.chunks += len(chunks)
+        self.progress.usage.append(event)
+
+    def give_back(self, reason: str, *, final: bool, pause: bool) -> None:
+        """Complete what is complete of the documents that this run still holds, and give back the others."""
+        if not self._held:
+            return
+        with self._embedder.database.transaction(self._tenant) as transaction:
+            done = complete(transaction, list(self._held), self._model)
+            left = [document for document in self._held if document not in done]
+            self.progress.failed += len(give_back(transaction, left, run_id(), reason, final=final, pause=pause))
+        self._completed(done)
+        self._held.clear()
+
+    def _ask(self, pool: ThreadPoolExecutor, batch: list[PendingChunk]) -> Future[Embeddings]:
+        """Ask for a batch's vectors in another thread."""
+        texts = [chunk.text for chunk in batch]
+        return pool.submit(embed_texts, texts, "document", self._embedder.settings, self._embedder.keys)
+
+    def _batches(self) -> Iterator[list[PendingChunk]]:
+        """Give full batches of what waits, and the rest in the last one."""
+        batch: list[PendingChunk] = []
+        for chunk in self._pending():
+            batch.append(chunk)
+            if len(batch) == BATCH_SIZE:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _pending(self) -> Iterator[PendingChunk]:
+        """Give the chunks that wait, taking documents as they are needed."""
+        while taken := self._take():
+            page: list[PendingChunk] = []
+            while True:
+                with self._embedder.database.transaction(self._tenant) as transaction:
+                    page = pending_chunks(transaction, taken, self._model, CHUNKS_AT_ONCE, page[-1] if page else None)
+                for chunk in page:
+                    self._held[chunk.document_id] += 1
+                if len(page) < CHUNKS_AT_ONCE:
+                    break
+                self._reading = {document for document in self._reading if document >= page[-1].document_id}
+                yield from page
+            self._reading.clear()
+            yield from page
+
+    def _take(self) -> list[int]:
+        """Take documents; none when there are no more, or no tokens are left: then what waits goes on waiting."""
+        patience = time.monotonic() + self._embedder.settings.deadline_seconds
+        room = self._limit - len(self._held) - self.progress.documents - self.progress.failed
+        while room > 0:
+            with self._embedder.database.transaction(self._tenant) as transaction:
+                if budget_is_spent(transaction):
+                    return []
+                taken = claim(
+                    transaction,
+                    run_id(),
+                    self._embedder.lease_seconds,
+                    document_id=self._document_id,
+                    limit=min(DOCUMENTS_AT_ONCE, room),
+                    without=list(self._held),
+                )
+                state = document_state(transaction, self._document_id) if self._document_id and not taken else None
+            if not self._held:
+                self._held_from = time.monotonic()
+            self._held |= dict.fromkeys(taken, 0)
+            self._reading |= set(taken)
+            # Queued and not taken: another run is just taking it.
+            is_others = state is not None and state.status in ("queued", "processing") and not self._held
+            if taken or not is_others or time.monotonic() > patience:
+                return taken
+            time.sleep(_POLL_SECONDS)
+        return []
+
+    def _wait(self, calls: Collection[Future[Embeddings]], ready_at: float) -> set[Future[Embeddings]]:
+        """Wait until a call is over or the provider may be asked again, and return the calls that are over.
+
+        It may return sooner, because the lease has to be kept meanwhile.
+        """
+        if self._lease_ages():
+            with self._embedder.database.transaction(self._tenant) as transaction:
+                self._keep_lease(transaction)
+        seconds = self._embedder.lease_seconds * _SHARE_OF_LEASE
+        if ready_at > time.monotonic():
+            seconds = min(seconds, ready_at - time.monotonic())
+        if not calls:
+            time.sleep(seconds)
+            return set()
+        return wait(calls, seconds, return_when=FIRST_COMPLETED).done
+
+    def _pause_seconds(self, error: KnowledgeError, ready_at: float) -> float | None:
+        """Return how long the provider wants to be left alone; None where that is no pause, or longer than may be."""
+        seconds = error.retry_after_seconds
+        if seconds is None or not isinstance(error, ProviderUnavailable):
+            return None
+        longer = max(0.0, time.monotonic() + seconds - max(ready_at, time.monotonic()))
+        if longer > self._patience_seconds:
+            return None
+        self._patience_seconds -= longer
+        return float(seconds)
+
+    def _lease_ages(self) -> bool:
+        """Tell whether a good part of the lease may be over."""
+        return time.monotonic() - self._held_from > self._embedder.lease_seconds * _SHARE_OF_LEASE
+
+    def _keep_lease(self, transaction: Transaction) -> None:
+        """Keep the documents for another lease, where a good part of this one is over."""
+        if self._lease_ages():
+            renew_lease(transaction, list(self._held), run_id(), self._embedder.lease_seconds)
+            self._held_from = time.monotonic()
+
+    def _completed(self, documents: list[int]) -> None:
+        """Count documents that are completed, and hold them no more."""
+        self.progress.documents += len(documents)
+        for document in documents:
+            self._held.pop(document, None)
 
 
 def embed_all_tenants(limit: int) -> Progress:

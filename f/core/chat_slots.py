@@ -33,4 +33,4 @@ def take_chat_slot(transaction: Transaction, most_seconds: float) -> None:
 
 def give_chat_slot_back(transaction: Transaction) -> None:
     """Let another question be answered; a repeat does nothing."""
-    transaction.execute(_GIVE_BACK, (transaction.tenant_id, run_id()))
+    transaction.later(_GIVE_BACK, (transaction.tenant_id, run_id()))

@@ -10,11 +10,13 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from f.core.audit import record_reading
 from f.core.database import Row, Transaction
-from f.core.prompts import Turn
+
+if TYPE_CHECKING:
+    from f.core.prompts import Turn
 
 HISTORY_TURNS = 8
 """The most earlier messages that a question is understood by."""
@@ -65,8 +67,8 @@ WITH touched AS (
 )
 INSERT INTO conversation_messages (tenant_id, session_id, event_id, role, content, sight, citations, sources,
                                    confidence, model, provider, input_tokens, output_tokens)
-VALUES (%(tenant)s, %(session)s, %(event)s, 'user', %(question)s, %(sight)s, '[]', '{}', NULL, NULL, NULL, 0, 0),
-       (%(tenant)s, %(session)s, %(event)s, 'assistant', %(answer)s, %(sight)s, %(citations)s::jsonb,
+VALUES (%(tenant)s, %(session)s, %(event)s, 'user', %(question)s, member_sight(), '[]', '{}', NULL, NULL, NULL, 0, 0),
+       (%(tenant)s, %(session)s, %(event)s, 'assistant', %(answer)s, member_sight(), %(citations)s::jsonb,
         %(sources)s::integer[], %(confidence)s, %(model)s, %(provider)s, %(input_tokens)s, %(output_tokens)s)
 ON CONFLICT (tenant_id, session_id, event_id, role) DO NOTHING
 """
@@ -106,7 +108,7 @@ class MessageData(TypedDict):
 class History:
     """What was said before, oldest first, and the documents that the answers in it rest on."""
 
-    turns: list[Turn] = field(default_factory=list)
+    turns: "list[Turn]" = field(default_factory=list)
     sources: list[int] = field(default_factory=list)
 
 
@@ -142,6 +144,8 @@ def session_exists(transaction: Transaction, session_id: str) -> bool:
 def history(transaction: Transaction, session_id: str) -> History:
     """Return the last messages of a session that the caller may still read, oldest first."""
     parameters = {"tenant": transaction.tenant_id, "session": session_id, "limit": HISTORY_TURNS}
+    from f.core.prompts import Turn  # noqa: PLC0415 -- a new conversation has no turns
+
     rows = transaction.rows(_HISTORY, parameters)[::-1]
     sources = {document for row in rows for document in row["sources"]}
     return History([Turn(row["role"], row["content"]) for row in rows], sorted(sources))
@@ -190,7 +194,6 @@ def keep_exchange(transaction: Transaction, session_id: str, exchange: Exchange)
         "tenant": transaction.tenant_id,
         "session": session_id,
         "member": transaction.member_id,
-        "sight": transaction.sight,
         "event": exchange.event_id,
         "question": exchange.question,
         "answer": exchange.answer,
@@ -202,8 +205,8 @@ def keep_exchange(transaction: Transaction, session_id: str, exchange: Exchange)
         "input_tokens": exchange.input_tokens,
         "output_tokens": exchange.output_tokens,
     }
-    transaction.execute(_OPEN_SESSION, parameters)
-    transaction.execute(_ADD_MESSAGES, parameters)
+    transaction.later(_OPEN_SESSION, parameters)
+    transaction.later(_ADD_MESSAGES, parameters)
 
 
 def _cited(transaction: Transaction, citations: Sequence[dict[str, int]]) -> dict[int, Row]:

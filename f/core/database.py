@@ -1,18 +1,20 @@
 """The database: one connection of a job, and transactions in somebody's name.
 
 Shared module. It reads the resource ``f/chatbot/postgres_db`` or ``f/operations/postgres_db``. The tenant and the
-member are set for the transaction only, in the same round trip that begins it, so that it works behind PgBouncer in
-transaction mode and nothing is left on a connection. psycopg2 puts parameters into the statement on the client's side:
-they arrive as literals, which lets the planner use a tenant's partial index. What the driver raises is translated here,
-without the statement and its values, which its messages repeat.
+member are set for the transaction only, so that it works behind PgBouncer in transaction mode and nothing is left on a
+connection. What gives nothing back is sent together with what does: the beginning with the first statement that is
+waited for, and the end with all that was left for later (``Transaction.later``), each in one round trip. psycopg2 puts
+parameters into the statement on the client's side: they arrive as literals, which lets the planner use a tenant's
+partial index. What the driver raises is translated here, without the statement and its values, which its messages
+repeat.
 """
 
 # extra_requirements:
 # psycopg2-binary==2.9.13
-# pgvector==0.5.1
 
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -30,7 +32,7 @@ from f.core.errors import (
     Unauthorized,
 )
 from f.core.identity import Caller
-from f.core.job import read_resource
+from f.core.job import Meanwhile, read_resource
 
 MEMBERS_DATABASE = "f/chatbot/postgres_db"
 OPERATORS_DATABASE = "f/operations/postgres_db"
@@ -42,9 +44,17 @@ Result = TypeVar("Result")
 Row = dict[str, Any]
 Parameters = Mapping[str, object] | Sequence[object] | None
 
-_BEGIN = "BEGIN; SET LOCAL statement_timeout = '60s'; "
-_ENTER = f"{_BEGIN} SELECT * FROM enter_tenant(%s, %s, %s, %s)"  # noqa: S608 -- two constants
-_ADMIT = "SELECT * FROM admit(%s, %s, %s, %s)"
+_BEGIN = "BEGIN; "
+_PATIENCE = "SET LOCAL statement_timeout = '60s'; "
+_ENTER = f"{_PATIENCE} SELECT require_entry(%s, %s, %s, %s)"
+_ENTRY_REFUSED = "KB001"  # what require_entry raises, with the outcome as its message
+_WHO = """
+SELECT nullif(current_setting('app.member_type', true), '') AS member_type, language FROM tenants WHERE id = %s
+"""
+_ADMIT = """
+SELECT admission.*, CASE WHEN admission.outcome = 'entered' THEN ({beside}) END AS beside
+FROM admit(%(caller_tenant)s, %(caller_member)s, %(caller_type)s, %(caller_token)s) AS admission
+"""
 _REFUSALS: dict[str, tuple[type[KnowledgeError], str]] = {
     "no_tenant": (NotFound, "There is no such tenant."),
     "no_member": (NotFound, "There is no such member."),
@@ -52,24 +62,53 @@ _REFUSALS: dict[str, tuple[type[KnowledgeError], str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class Transaction:
     """A transaction in a caller's name, as the database knows the caller.
 
     Attributes:
         tenant_id: The tenant.
         member_id: The member, or None.
-        member_type: What the member may see: the type in the database, narrowed by the caller; None is the least.
-        language: The tenant's text search configuration.
         token_id: The session token under which the member acts, if any.
     """
 
-    connection: Connection
-    tenant_id: str
-    member_id: int | None
-    member_type: str | None
-    language: str
-    token_id: str | None = None
+    __slots__ = ("_at_once", "_known", "_unsent", "connection", "member_id", "tenant_id", "token_id")
+
+    def __init__(
+        self,
+        connection: Connection,
+        tenant_id: str,
+        member_id: int | None,
+        member_type: str | None,
+        language: str,
+        token_id: str | None = None,
+    ) -> None:
+        """Take a transaction that has begun."""
+        self.connection = connection
+        self.tenant_id = tenant_id
+        self.member_id = member_id
+        self.token_id = token_id
+        self._known: tuple[str | None, str] | None = (member_type, language)
+        self._unsent: list[bytes] = []
+        self._at_once: bool | None = False
+
+    @classmethod
+    def entering(cls, connection: Connection, caller: Caller, *, at_once: bool) -> "Transaction":
+        """Take one that begins, in a caller's name, with the first statement that is sent, and may end with it."""
+        entering = cls(connection, caller.tenant_id, caller.member_id, None, "", caller.token_id)
+        entering._known = None
+        entering._at_once = at_once
+        entering.later(_ENTER if at_once else _BEGIN + _ENTER, _whom(caller))
+        return entering
+
+    @property
+    def member_type(self) -> str | None:
+        """What the member may see: the type in the database, narrowed by the caller; None is the least."""
+        return self._who()[0]
+
+    @property
+    def language(self) -> str:
+        """The tenant's text search configuration."""
+        return self._who()[1]
 
     @property
     def sight(self) -> int:
@@ -78,7 +117,8 @@ class Transaction:
 
     def rows(self, statement: str, parameters: Parameters = None) -> list[Row]:
         """Run a statement and return its rows."""
-        return _run(self.connection, statement, parameters)
+        self.later(statement, parameters)
+        return self._send()
 
     def row(self, statement: str, parameters: Parameters = None) -> Row | None:
         """Run a statement and return its first row, or None."""
@@ -87,14 +127,55 @@ class Transaction:
 
     def execute(self, statement: str, parameters: Parameters = None) -> None:
         """Run a statement for what it does."""
-        _run(self.connection, statement, parameters)
+        self.rows(statement, parameters)
+
+    def later(self, statement: str, parameters: Parameters = None) -> None:
+        """Run a statement for what it does, in its order, when something is sent next: at the end at the latest.
+
+        What it raises is raised there.
+        """
+        with self.connection.cursor() as cursor:
+            self._unsent.append(_translated(lambda: cursor.mogrify(statement, parameters)))
+
+    def commit(self) -> None:
+        """End it, with all that was left for later. Only whoever began it does so."""
+        if self._at_once is None:
+            return
+        if not self._at_once:
+            self.later("COMMIT")
+        self._send()
+
+    def named(
+        self, tenant_id: str, member_id: int | None, member_type: str | None, language: str, token_id: str | None = None
+    ) -> "Transaction":
+        """Return this transaction as it goes on in another name, which has been set in it."""
+        same = Transaction(self.connection, tenant_id, member_id, member_type, language, token_id)
+        same._unsent = self._unsent
+        return same
 
     @contextmanager
     def unrestricted(self) -> Iterator[None]:
         """See all of the tenant for the statements inside: for what is the caller's own, whoever may see it."""
-        self.execute(_SET_SIGHT, ("system",))
+        seen = self.member_type or ""
+        self.later(_SET_SIGHT, ("system",))
         yield
-        self.execute(_SET_SIGHT, (self.member_type or "",))
+        self.later(_SET_SIGHT, (seen,))
+
+    def _who(self) -> tuple[str | None, str]:
+        """Ask the database who the caller is, once."""
+        if self._known is None:
+            found = self.rows(_WHO, (self.tenant_id,))[0]
+            self._known = (found["member_type"], found["language"])
+        return self._known
+
+    def _send(self) -> list[Row]:
+        """Send what was not sent yet, in one round trip, and return the rows of the last of it."""
+        if self._at_once is None:
+            raise RuntimeError("A transaction that is sent at once has ended.")
+        self._at_once = None if self._at_once else False
+        statements = b"; ".join(self._unsent)
+        self._unsent.clear()
+        return _run(self.connection, statements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,52 +184,58 @@ class Database:
 
     Attributes:
         budget_after_seconds: When the caller may spend tokens of models again; 0 is now. What ``admitted`` has found.
+        beside: What ``admit`` was asked for besides.
     """
 
     connection: Connection
     budget_after_seconds: int = 0
+    beside: Any = None
 
     @contextmanager
-    def transaction(self, caller: Caller) -> Iterator[Transaction]:
+    def transaction(self, caller: Caller, *, at_once: bool = False) -> Iterator[Transaction]:
         """Run a transaction in a caller's name: committed at the end, rolled back when anything is raised.
+
+        Args:
+            caller: In whose name.
+            at_once: Whether it ends with the first statement that is waited for, all in one round trip: what is sent
+                at once without a BEGIN is a transaction to PostgreSQL. Nothing can be sent in it afterwards.
 
         Raises:
             NotFound: When there is no such tenant, or no such member in it.
             Unauthorized: When the session token has been revoked.
             DatabaseUnavailable: When the connection breaks.
         """
-        found = _run(self.connection, _ENTER, _whom(caller))[0]
         try:
-            _check_entered(found["outcome"])
-            yield Transaction(
-                self.connection,
-                caller.tenant_id,
-                caller.member_id,
-                found["member_type"],
-                found["language"],
-                caller.token_id,
-            )
+            transaction = Transaction.entering(self.connection, caller, at_once=at_once)
+            yield transaction
+            transaction.commit()
         except BaseException:
             self._roll_back()
             raise
-        _run(self.connection, "COMMIT")
 
-    def admit(self, caller: Caller) -> int:
+    def admit(self, caller: Caller, beside: str = "NULL", parameters: Mapping[str, object] | None = None) -> "Database":
         """Let a caller in, before anything is spent on them: check who it is, and count the call.
 
+        Args:
+            caller: Who wants in.
+            beside: A constant query of one value, or none, which is run in the caller's name in the same round trip.
+            parameters: Those of the query.
+
         Returns:
-            The seconds after which the caller may spend tokens of models again; 0 is now.
+            The database with ``budget_after_seconds``, and in ``beside`` what the query gave.
 
         Raises:
             NotFound: When there is no such tenant, or no such member in it.
             Unauthorized: When the session token has been revoked.
             TooManyRequests: When the tenant or the member has made too many calls; this one is not counted.
         """
-        found = _run(self.connection, _ADMIT, _whom(caller))[0]
+        named = dict(zip(("caller_tenant", "caller_member", "caller_type", "caller_token"), _whom(caller), strict=True))
+        found = _run(self.connection, _ADMIT.replace("{beside}", beside), {**(parameters or {}), **named})[0]
         if found["outcome"] == "too_many":
             raise TooManyRequests(retry_after_seconds=found["retry_after_seconds"])
-        _check_entered(found["outcome"])
-        return int(found["budget_after_seconds"])
+        if found["outcome"] != "entered":
+            raise _refusal(found["outcome"])
+        return Database(self.connection, int(found["budget_after_seconds"]), found["beside"])
 
     def require_budget(self) -> None:
         """Raise TooManyRequests when the tenant or the member has spent the tokens of the day."""
@@ -161,13 +248,14 @@ class Database:
     @contextmanager
     def administration(self) -> Iterator[Transaction]:
         """Run a transaction outside any tenant: it sees no tenant's rows, and what the login may see beside them."""
-        _run(self.connection, _BEGIN + "SELECT set_config('app.tenant_id', '', true)")
+        _run(self.connection, f"{_BEGIN}{_PATIENCE}SELECT set_config('app.tenant_id', '', true)")
         try:
-            yield Transaction(self.connection, "", None, None, "")
+            transaction = Transaction(self.connection, "", None, None, "")
+            yield transaction
+            transaction.commit()
         except BaseException:
             self._roll_back()
             raise
-        _run(self.connection, "COMMIT")
 
     def tenant_ids(self) -> list[str]:
         """Return the ids of all tenants, which only the operators' login sees."""
@@ -191,14 +279,26 @@ def open_database(resource: str = MEMBERS_DATABASE) -> Iterator[Database]:
         Misconfigured: When the resource is missing or malformed.
         DatabaseUnavailable: When the database does not answer.
     """
-    settings = read_resource(resource)
-    if not isinstance(settings, dict) or not all(settings.get(key) for key in ("host", "dbname", "user")):
-        raise Misconfigured(f"The resource {resource} needs host, port, dbname, user, password and sslmode.")
-    connection = _translated(lambda: _connect(cast("dict[str, Any]", settings)))
+    connection = _connect(resource)
     try:
         yield Database(connection)
     finally:
         connection.close()
+
+
+@contextmanager
+def connecting(resource: str = MEMBERS_DATABASE) -> Iterator[Callable[[], Database]]:
+    """Begin to connect as ``open_database`` does, and give a function that waits for the end of that.
+
+    What is done before that function is called, is done while the database connects. What connecting raises, that
+    function raises.
+    """
+    begun = Meanwhile(lambda: _connect(resource))
+    try:
+        yield lambda: Database(begun.result())
+    finally:
+        with suppress(KnowledgeError):
+            begun.result().close()
 
 
 @contextmanager
@@ -209,14 +309,26 @@ def admitted(caller: Caller) -> Iterator[Database]:
         KnowledgeError: As ``open_database`` and ``Database.admit`` do.
     """
     with open_database() as database:
-        yield Database(database.connection, database.admit(caller))
+        yield database.admit(caller)
 
 
 def vector_text(vector: list[float]) -> str:
-    """Write a vector of 1024 numbers as PostgreSQL reads it, at the precision with which chunks keep it."""
-    from pgvector import HalfVector  # noqa: PLC0415 -- jobs that touch no vector do not pay for it
+    """Write a vector as PostgreSQL reads it, at the precision with which chunks keep it: 16 bits a number."""
+    numbers = memoryview(struct.pack(f"{len(vector)}e", *vector)).cast("H")
+    return f"[{','.join(map(_HALF_TEXTS.__getitem__, numbers))}]"
 
-    return str(HalfVector(vector).to_text())
+
+class _HalfTexts(dict[int, str]):
+    """Numbers of 16 bits as text, by their bits, each made once: there are few of them in many vectors."""
+
+    def __missing__(self, bits: int) -> str:
+        """Write it with five digits, which tell any two of them apart."""
+        (number,) = struct.unpack("e", struct.pack("H", bits))
+        text = self[bits] = f"{number:.5g}"
+        return text
+
+
+_HALF_TEXTS = _HalfTexts()
 
 
 def _whom(caller: Caller) -> tuple[object, ...]:
@@ -224,14 +336,21 @@ def _whom(caller: Caller) -> tuple[object, ...]:
     return caller.tenant_id, caller.member_id, caller.claimed_type, caller.token_id
 
 
-def _check_entered(outcome: str) -> None:
-    """Raise what an outcome of ``enter_tenant`` means."""
-    if outcome != "entered":
-        error, sentence = _REFUSALS[outcome]
-        raise error(sentence)
+def _refusal(outcome: str) -> KnowledgeError:
+    """Return what an outcome of ``enter_tenant`` means."""
+    error, sentence = _REFUSALS[outcome]
+    return error(sentence)
 
 
-def _connect(settings: dict[str, Any]) -> Connection:
+def _connect(resource: str) -> Connection:
+    """Connect by the settings in a resource."""
+    settings = read_resource(resource)
+    if not isinstance(settings, dict) or not all(settings.get(key) for key in ("host", "dbname", "user")):
+        raise Misconfigured(f"The resource {resource} needs host, port, dbname, user, password and sslmode.")
+    return _translated(lambda: _connection(cast("dict[str, Any]", settings)))
+
+
+def _connection(settings: dict[str, Any]) -> Connection:
     """Connect; each statement is its own transaction unless it says BEGIN."""
     connection = psycopg2.connect(
         host=settings["host"],
@@ -248,7 +367,7 @@ def _connect(settings: dict[str, Any]) -> Connection:
     return connection
 
 
-def _run(connection: Connection, statement: str, parameters: Parameters = None) -> list[Row]:
+def _run(connection: Connection, statement: str | bytes, parameters: Parameters = None) -> list[Row]:
     """Run a statement and return its rows, or none when it gives none."""
 
     def run() -> list[Row]:
@@ -267,4 +386,6 @@ def _translated(action: Callable[[], Result]) -> Result:
         state = error.pgcode if isinstance(error, psycopg2.Error) and error.pgcode else "no connection"
         raise DatabaseUnavailable(f"The database does not answer ({state}); try again later.") from None
     except psycopg2.Error as error:
+        if error.pgcode == _ENTRY_REFUSED and error.diag.message_primary in _REFUSALS:
+            raise _refusal(error.diag.message_primary) from None
         raise StatementRefused(error.pgcode) from None

@@ -1,7 +1,8 @@
 """Finds a document's sections: what stands under which heading, on which page, and what is a table or code.
 
-Shared module, pure, linear in the content. Headings are Markdown's (``#`` and underlined) and numbered ones, the latter
-only where they cannot be a list item: alone between empty lines, short, without closing punctuation.
+Shared module, pure, linear in the content. Headings are Markdown's (``#`` and underlined), a wiki's (``== Title ==``;
+AsciiDoc needs no closing marks), numbered ones where they cannot be a list item (alone between empty lines, short,
+without closing punctuation), and titles without any mark: a short line behind an empty one, right above a paragraph.
 """
 
 import re
@@ -12,6 +13,7 @@ import f.core.errors  # noqa: F401 -- refuses to run as a script
 
 _LINE = re.compile(r"\f|\S[^\n\r\f]*")
 _HASHES = re.compile(r"(#{1,6})[ \t]+(?=\S)")
+_EQUALS = re.compile(r"(={1,6}|=(?: =){1,5})[ \t]+(?=\w)")
 _UNDERLINE = re.compile(r"(?:=+|-+)\Z")
 _FENCE = re.compile(r"`{3,}|~{3,}")
 _TABLE_RULE = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*+\|?\Z")
@@ -23,6 +25,11 @@ _NUMBERED = re.compile(
 _LONGEST_HEADING = 200
 _LONGEST_NUMBERED_HEADING = 80
 _NUMBERED_LEVEL = 6
+_LONGEST_PLAIN_HEADING = 80
+_MOST_WORDS_OF_PLAIN_HEADING = 12
+_LEAST_PARAGRAPH = 120
+_CAPTION = re.compile(r"(?:Figure|Fig|Table|Box|Εικόνα|Πίνακας|Σχήμα)\.? ?\w?\d")
+_PLAIN_LEVEL = 20
 _SECOND_LINE_BREAK = re.compile(r"\n[^\S\n\f]*\n|\r[^\S\n\r\f]*\r")
 
 
@@ -165,16 +172,16 @@ class _Reader:
         line, following = self._lines[at], self._line(at + 1)
         if line.indent > 3 or len(line.text) > _LONGEST_HEADING:
             return None
-        if hashes := _HASHES.match(line.text):
-            title = _plain(line.text[hashes.end() :].rstrip("#"))
-            return (len(hashes.group(1)), title, at + 1) if title else None
+        if marked := _marked_heading(line.text):
+            level, title = marked
+            return (level, title, at + 1) if title else None
         if not line.after_gap:
             return None
         if following and not following.after_gap and following.text != "\f" and _UNDERLINE.match(following.text):
             if line.text[0] in "-*+>|=" or (len(following.text) < 3 and following.text != "=="):
                 return None
             return (1 if following.text[0] == "=" else 2), _plain(line.text), at + 2
-        return self._numbered_heading(at)
+        return self._numbered_heading(at) or self._plain_heading(at)
 
     def _numbered_heading(self, at: int) -> tuple[int, str, int] | None:
         """Tell whether a line that follows an empty one is a numbered heading."""
@@ -192,6 +199,27 @@ class _Reader:
             return None
         return _NUMBERED_LEVEL + 1 + depth, _plain(line.text), at + 1
 
+    def _plain_heading(self, at: int) -> tuple[int, str, int] | None:
+        """Tell whether a line that follows an empty one is a title without marks: short, and a paragraph below it."""
+        line, following = self._lines[at], self._line(at + 1)
+        if not _may_be_title(line.text) or following is None or following.text == "\f":
+            return None
+        if len(following.text) < _LEAST_PARAGRAPH or not following.text[0].isalnum():
+            return None
+        return _PLAIN_LEVEL, _plain(line.text), at + 1
+
+
+def _may_be_title(text: str) -> bool:
+    """Tell whether a line looks like a title: short, opened by a capital, not closed by punctuation."""
+    return (
+        len(text) <= _LONGEST_PLAIN_HEADING
+        and text[0].isupper()
+        and (text[-1].isalnum() or text[-1] == ")")
+        and ": " not in text
+        and not _CAPTION.match(text)
+        and text.count(" ") < _MOST_WORDS_OF_PLAIN_HEADING
+    )
+
 
 def _first_behind(at: int, wanted: list[int], limits: list[int]) -> int:
     """Return the first wanted index behind ``at``, -1 where there is none or a limit comes first."""
@@ -204,6 +232,24 @@ def _first_behind(at: int, wanted: list[int], limits: list[int]) -> int:
 def _closes_fence(line: _Line, mark: str) -> bool:
     """Tell whether a line closes a code block that was opened by three or more of ``mark``."""
     return line.text.startswith(mark * 3) and not line.text.strip(mark)
+
+
+def _marked_heading(text: str) -> tuple[int, str] | None:
+    """Return the level and the title of a line that opens with marks; no title where it only looks like a heading."""
+    if hashes := _HASHES.match(text):
+        return len(hashes.group(1)), _plain(text[hashes.end() :].rstrip("#"))
+    if equals := _EQUALS.match(text):
+        return equals.group(1).count("="), _wiki_title(text, equals)
+    return None
+
+
+def _wiki_title(line: str, marks: re.Match[str]) -> str:
+    """Return what stands between a wiki's marks, or behind AsciiDoc's; nothing where it reads like a formula."""
+    opening, title = marks.group(1), line[marks.end() :]
+    closed = title.endswith(opening)
+    title = title[: len(title) - len(opening)].rstrip(" \t") if closed else title
+    plausible = closed or (len(opening) > 1 and title[0].isupper() and title[-1] not in ".,;:")
+    return _plain(title) if plausible and "=" not in title and ";" not in title[:-1] else ""
 
 
 def _plain(heading: str) -> str:

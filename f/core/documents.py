@@ -1,14 +1,17 @@
 """Documents and their chunks in the database: storing, and what waits to be embedded.
 
 Shared module. Every statement names the tenant beside the policies that enforce it. A document and its chunks are
-written by one statement; the vectors of a batch and their usage by one transaction. Background work takes a document by
+written by one transaction, and so are the vectors of a batch and their usage. Background work takes a document by
 a lease, which a killed job loses by time.
 """
 
 import hashlib
+import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from f.core.chunking import Chunk
 from f.core.database import Transaction, vector_text
@@ -18,6 +21,10 @@ from f.core.identity import Caller
 
 MAXIMUM_ATTEMPTS = 3
 VISIBILITIES = ("everyone", "adults_only", "admins_only", "private")
+STORED_AT_ONCE = 1_000
+"""Chunks that one statement stores: some two seconds of work, and the memory that a large text takes more than once."""
+_HASHED_AT_ONCE = 1_000_000
+_SPACE = re.compile(r"\s")
 _SIGHT_NEEDED = {"adults_only": 2, "admins_only": 3}
 _NOTHING_VISIBLE = "-"
 """Is embedded where a reader sees nothing: a provider that refuses an empty text would refuse the whole batch."""
@@ -44,32 +51,53 @@ WHERE tenant_id = %(tenant)s AND deleted_at IS NULL AND content_hash = %(content
 ORDER BY created_at, id LIMIT 1
 """
 
-_STORE = """
--- A document with its chunks, all or nothing. Chunks are found by their document's title and their headings too, and as
--- a reader sees them, where that is not how they were written.
+_CHUNKS = """
+-- Chunks with their words: by their document's title and their headings too, and as a reader sees them, where that is
+-- not how they were written. The words are made once: OFFSET 0 keeps the planner from making them again to count them.
 WITH chunk AS MATERIALIZED (
-    SELECT piece.*,
-           (SELECT coalesce(sum(cardinality(word.positions)), 0) FROM unnest(piece.words) AS word) AS word_count
-    FROM (SELECT given.*,
-                 words_of(%(language)s,
-                          coalesce(given.visible, concat_ws(' ', %(title)s, given.heading, given.content))) AS words
-          FROM unnest(%(starts)s::integer[], %(ends)s::integer[], %(pages)s::integer[], %(headings)s::text[],
-                      %(contents)s::text[], %(tokens)s::integer[], %(visible)s::text[])
-               WITH ORDINALITY AS given (start_offset, end_offset, page, heading, content, token_count, visible, number)
-    ) AS piece
-), document AS (
+    SELECT given.*, made.words,
+           (SELECT coalesce(sum(cardinality(word.positions)), 0) FROM unnest(made.words) AS word) AS word_count
+    FROM unnest(%(starts)s::integer[], %(ends)s::integer[], %(pages)s::integer[], %(headings)s::text[],
+                %(contents)s::text[], %(tokens)s::integer[], %(visible)s::text[])
+         WITH ORDINALITY AS given (start_offset, end_offset, page, heading, content, token_count, visible, number)
+    CROSS JOIN LATERAL (
+        SELECT words_of(%(language)s,
+                        coalesce(given.visible, concat_ws(' ', %(title)s, given.heading, given.content))) AS words
+        OFFSET 0
+    ) AS made
+"""
+
+_ADD_CHUNKS = """
+INSERT INTO document_chunks (tenant_id, document_id, ordinal, start_offset, end_offset, page, heading, content,
+                             token_count, words, word_count)
+SELECT %(tenant)s, %(id)s, %(before)s + number - 1, start_offset, end_offset, page, heading, content, token_count,
+       words, word_count
+FROM chunk
+"""
+
+_STORE = f"""
+-- A document with its first chunks, in one statement: most have no others.
+{_CHUNKS}), document AS (
     INSERT INTO documents (tenant_id, id, title, content, content_hash, category, visibility, assigned_to, created_by,
                            tags, language, source, source_url, metadata, idempotency_key, expires_at, chunk_count,
                            word_count)
     SELECT %(tenant)s, %(id)s, %(title)s, %(content)s, %(content_hash)s, %(category)s, %(visibility)s, %(assigned_to)s,
            %(member)s, %(tags)s::text[], %(language)s, %(source)s, %(source_url)s, %(metadata)s::jsonb, %(key)s,
-           %(expires_at)s, count(*), sum(chunk.word_count)
+           %(expires_at)s, %(chunk_count)s, sum(chunk.word_count)
     FROM chunk
 )
-INSERT INTO document_chunks (tenant_id, document_id, ordinal, start_offset, end_offset, page, heading, content,
-                             token_count, words, word_count)
-SELECT %(tenant)s, %(id)s, number - 1, start_offset, end_offset, page, heading, content, token_count, words, word_count
-FROM chunk
+{_ADD_CHUNKS}"""  # noqa: S608 -- constants
+
+_STORE_MORE = f"""
+-- Further chunks of a document that this transaction has stored.
+{_CHUNKS})
+{_ADD_CHUNKS}"""
+
+_COUNT_WORDS = """
+UPDATE documents SET word_count = (
+    SELECT sum(word_count) FROM document_chunks WHERE tenant_id = %(tenant)s AND document_id = %(id)s
+)
+WHERE tenant_id = %(tenant)s AND id = %(id)s
 """
 
 _CLAIM = """
@@ -80,6 +108,7 @@ WITH waiting AS (
       AND (status = 'queued'
            OR (status = 'processing' AND (lease_until < now() OR lease_holder = %(holder)s))
            OR (status = 'failed' AND id = %(document)s))
+      AND id <> ALL (%(without)s::integer[])
     ORDER BY created_at, id LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
@@ -92,18 +121,19 @@ RETURNING d.id
 """
 
 _PENDING = """
--- The chunks of taken documents that have no vector of this model yet, in the order of the text.
-SELECT c.id, c.document_id, concat_ws(E'\\n', d.title, c.heading) AS context, c.content
+-- A page of the chunks of taken documents that have no vector of this model yet, in the order of the text.
+SELECT c.id, c.document_id, c.ordinal, concat_ws(E'\\n', d.title, c.heading) AS context, c.content
 FROM document_chunks AS c JOIN documents AS d ON d.tenant_id = c.tenant_id AND d.id = c.document_id
 WHERE c.tenant_id = %(tenant)s AND c.document_id = ANY (%(documents)s)
-  AND c.embedding_model IS DISTINCT FROM %(model)s
-ORDER BY c.document_id, c.ordinal
+  AND c.embedding_model IS DISTINCT FROM %(model)s AND (c.document_id, c.ordinal) > (%(document)s, %(ordinal)s)
+ORDER BY c.document_id, c.ordinal LIMIT %(limit)s
 """
 
 _SAVE_VECTORS = """
+-- The ids are named twice so that each chunk is looked up by its key: joined alone, all chunks of the tenant are read.
 UPDATE document_chunks AS c SET embedding = given.vector::halfvec, embedding_model = %(model)s
 FROM unnest(%(chunks)s::integer[], %(vectors)s::text[]) AS given (id, vector)
-WHERE c.tenant_id = %(tenant)s AND c.id = given.id
+WHERE c.tenant_id = %(tenant)s AND c.id = given.id AND c.id = ANY (%(chunks)s)
 """
 
 _RENEW_LEASE = """
@@ -202,12 +232,26 @@ class PendingChunk:
 
     id: int
     document_id: int
+    ordinal: int
     text: str
 
 
+@lru_cache(maxsize=1)
 def content_hash(content: str) -> bytes:
-    """Return what makes two contents the same: SHA-256 of the text in NFC with white space folded."""
-    return hashlib.sha256(" ".join(unicodedata.normalize("NFC", content).split()).encode()).digest()
+    """Return what makes two contents the same: SHA-256 of the text in NFC with white space folded.
+
+    It is made piece by piece, so that a large text is not held as a list of its words. Pieces end before white space,
+    where normalizing cannot join what is parted. What was last asked for is remembered: storing asks several times.
+    """
+    digest, at, gap = hashlib.sha256(), 0, b""
+    while at < len(content):
+        space = _SPACE.search(content, at + _HASHED_AT_ONCE)
+        end = space.start() if space else len(content)
+        if folded := " ".join(unicodedata.normalize("NFC", content[at:end]).split()):
+            digest.update(gap + folded.encode())
+            gap = b" "
+        at = end
+    return digest.digest()
 
 
 def searched_text(title: str, heading: str | None, content: str) -> str:
@@ -234,38 +278,29 @@ def find_same(transaction: Transaction, new: NewDocument) -> SameDocument | None
     return SameDocument(row["id"], row["chunk_count"], row["status"], row["same_content"])
 
 
-def store(transaction: Transaction, document_id: int, new: NewDocument, chunks: list[Chunk]) -> None:
-    """Store a document and its chunks; there must be at least one chunk."""
-    headings = [" > ".join(chunk.heading_path) or None for chunk in chunks]
-    contents = [new.content[chunk.start : chunk.end] for chunk in chunks]
-    transaction.execute(
-        _STORE,
-        _identity_of(transaction, new)
-        | {
-            "id": document_id,
-            "title": new.title,
-            "content": new.content,
-            "category": new.category,
-            "visibility": new.visibility,
-            "assigned_to": new.assigned_to,
-            "tags": list(new.tags),
-            "language": new.language or transaction.language,
-            "source": new.source,
-            "source_url": new.source_url,
-            "metadata": new.metadata,
-            "expires_at": new.expires_at,
-            "starts": [chunk.start for chunk in chunks],
-            "ends": [chunk.end for chunk in chunks],
-            "pages": [chunk.page for chunk in chunks],
-            "headings": headings,
-            "contents": contents,
-            "tokens": [chunk.token_count for chunk in chunks],
-            "visible": [
-                _visible_if_other(searched_text(new.title, heading, content))
-                for heading, content in zip(headings, contents, strict=True)
-            ],
-        },
-    )
+def store(transaction: Transaction, document_id: int, new: NewDocument, chunks: Sequence[Chunk]) -> None:
+    """Store a document and its chunks, some at a time; there must be at least one chunk."""
+    language = new.language or transaction.language
+    document = _identity_of(transaction, new) | {
+        "id": document_id,
+        "content": new.content,
+        "category": new.category,
+        "visibility": new.visibility,
+        "assigned_to": new.assigned_to,
+        "tags": list(new.tags),
+        "source": new.source,
+        "source_url": new.source_url,
+        "metadata": new.metadata,
+        "expires_at": new.expires_at,
+        "chunk_count": len(chunks),
+    }
+    named = {"tenant": transaction.tenant_id, "id": document_id, "title": new.title, "language": language}
+    for before in range(0, len(chunks), STORED_AT_ONCE):
+        some = _columns(new, chunks[before : before + STORED_AT_ONCE]) | named | {"before": before}
+        transaction.execute(_STORE_MORE if before else _STORE, some if before else document | some)
+    if len(chunks) > STORED_AT_ONCE:
+        with transaction.unrestricted():  # it may not be for who stores it
+            transaction.execute(_COUNT_WORDS, named)
 
 
 def document_state(transaction: Transaction, document_id: int) -> DocumentState | None:
@@ -275,26 +310,60 @@ def document_state(transaction: Transaction, document_id: int) -> DocumentState 
 
 
 def claim(
-    transaction: Transaction, holder: str, lease_seconds: int, *, document_id: int | None = None, limit: int = 1
+    transaction: Transaction,
+    holder: str,
+    lease_seconds: int,
+    *,
+    document_id: int | None = None,
+    limit: int = 1,
+    without: Sequence[int] = (),
 ) -> list[int]:
-    """Take documents to embed, and return their ids; what another run holds is passed over."""
+    """Take documents to embed, and return their ids; what another run holds is passed over.
+
+    Args:
+        transaction: Background work of the tenant.
+        holder: This run, which gets back what it held before it was killed.
+        lease_seconds: For how long.
+        document_id: Only this one; also one that has failed.
+        limit: The most to take.
+        without: Documents that the run holds already.
+    """
     parameters = {
         "tenant": transaction.tenant_id,
         "document": document_id,
         "holder": holder,
         "limit": limit,
         "lease_seconds": lease_seconds,
+        "without": list(without),
     }
     return [row["id"] for row in transaction.rows(_CLAIM, parameters)]
 
 
-def pending_chunks(transaction: Transaction, documents: list[int], model: str) -> list[PendingChunk]:
-    """Return the chunks of these documents that have no vector of a model, in the order of the text."""
-    parameters = {"tenant": transaction.tenant_id, "documents": documents, "model": model}
+def pending_chunks(
+    transaction: Transaction, documents: list[int], model: str, limit: int, after: PendingChunk | None = None
+) -> list[PendingChunk]:
+    """Return chunks of these documents that have no vector of a model, in the order of the text.
+
+    Args:
+        transaction: Background work of the tenant.
+        documents: Which documents.
+        model: The model.
+        limit: The most to return.
+        after: The last one of the page before; without it, the first page.
+    """
+    parameters = {
+        "tenant": transaction.tenant_id,
+        "documents": documents,
+        "model": model,
+        "limit": limit,
+        "document": after.document_id if after else 0,
+        "ordinal": after.ordinal if after else -1,
+    }
     return [
         PendingChunk(
             row["id"],
             row["document_id"],
+            row["ordinal"],
             visible_text(f"{row['context']}\n\n{row['content']}").strip() or _NOTHING_VISIBLE,
         )
         for row in transaction.rows(_PENDING, parameters)
@@ -309,7 +378,7 @@ def save_vectors(transaction: Transaction, chunks: list[int], vectors: list[list
         "vectors": [vector_text(vector) for vector in vectors],
         "model": model,
     }
-    transaction.execute(_SAVE_VECTORS, parameters)
+    transaction.later(_SAVE_VECTORS, parameters)
 
 
 def renew_lease(transaction: Transaction, documents: list[int], holder: str, lease_seconds: int) -> None:
@@ -320,7 +389,7 @@ def renew_lease(transaction: Transaction, documents: list[int], holder: str, lea
         "holder": holder,
         "lease_seconds": lease_seconds,
     }
-    transaction.execute(_RENEW_LEASE, parameters)
+    transaction.later(_RENEW_LEASE, parameters)
 
 
 def complete(transaction: Transaction, documents: list[int], model: str) -> list[int]:
@@ -409,6 +478,24 @@ def check_may_store(transaction: Transaction, caller: Caller, new: NewDocument) 
         raise Forbidden("A private document can be stored for yourself only.", about=("member", new.assigned_to))
     if transaction.sight < _SIGHT_NEEDED.get(new.visibility, 0):
         raise Forbidden("You can store only what you may see yourself.")
+
+
+def _columns(new: NewDocument, chunks: Sequence[Chunk]) -> dict[str, object]:
+    """Return chunks as columns."""
+    headings = [" > ".join(chunk.heading_path) or None for chunk in chunks]
+    contents = [new.content[chunk.start : chunk.end] for chunk in chunks]
+    return {
+        "starts": [chunk.start for chunk in chunks],
+        "ends": [chunk.end for chunk in chunks],
+        "pages": [chunk.page for chunk in chunks],
+        "headings": headings,
+        "contents": contents,
+        "tokens": [chunk.token_count for chunk in chunks],
+        "visible": [
+            _visible_if_other(searched_text(new.title, heading, content))
+            for heading, content in zip(headings, contents, strict=True)
+        ],
+    }
 
 
 def _visible_if_other(text: str) -> str | None:

@@ -128,6 +128,13 @@ class ProviderUnavailable(KnowledgeError):
     code = "provider_unavailable"
 
 
+class ProviderBusy(ProviderUnavailable):
+    """The model provider is asked too much at the moment; try again later."""
+
+    status = 429
+    code = "too_many_requests"
+
+
 class ProviderRejected(KnowledgeError):
     """The model provider refused the request or sent something unusable; a repeat would not help."""
 

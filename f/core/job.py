@@ -7,27 +7,55 @@ Shared module. It reads resources and variables through ``wmill`` and promises:
   job, and only a ``main`` under ``@script`` makes one. Scripts define no other function, because Windmill would hand it
   arguments; and a shared module refuses to run as a script (``f.core.errors``).
 - An argument in which Windmill has put a secret (``$var:``, ``$res:``, ...) is refused before it is used.
+
+A member waits for all that a job does before it answers, and starting is much of it. So what a script names with
+``ahead`` is read while the arguments are checked; what is needed later can be imported while something else is waited
+for (``import_meanwhile``); and what ``wmill`` and ``httpx`` import and no job uses is left out, a third of their time.
 """
 
 # extra_requirements:
 # wmill==1.850.0
 
 import functools
+import gc
 import hashlib
+import importlib
 import json
 import os
 import re
 import sys
-import traceback
+import threading
+import types
 import uuid
-from collections.abc import Callable, Mapping
-from typing import ParamSpec
-
-import wmill
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from f.core.errors import CallerMistake, InvalidArgument, KnowledgeError, Misconfigured
 
+if TYPE_CHECKING:
+    import ssl
+
+
+class _NotLoaded(types.ModuleType):
+    """Stands for a module until something of it is used."""
+
+    def __getattr__(self, name: str) -> object:
+        """Load the module, and return what is wanted of it."""
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+if os.environ.get("WM_JOB_ID"):
+    gc.disable()  # what is loaded stays; to look through it again and again, and at the end, takes a fifth of a start
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type] # its command line, which needs click and pygments
+_asyncio = sys.modules.setdefault("asyncio", _NotLoaded("asyncio"))  # wmill names it for workflows written as code
+
+import wmill  # noqa: E402 -- after what it is not to load
+
+if isinstance(_asyncio, _NotLoaded):
+    del sys.modules["asyncio"]  # whoever imports it from now on gets it
+
 Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 Answer = dict[str, object]
 
 _REFERENCES = ("$var:", "$res:", "$jsonvar:", "$encrypted:")
@@ -37,16 +65,45 @@ _CONTEXTUAL = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPES = re.compile(r"\\[\\n]")
 _running: list[str] = []  # names of the run of the job that is running; one, or none
 _denials: list[Callable[[KnowledgeError], None]] = []  # who wants to know when this job's caller is denied something
+_ahead: dict[str, "Meanwhile[object]"] = {}  # what is being read by now, by the path of its resource
 _DENIED = (401, 403, 404)
 
 
+class Meanwhile(Generic[Result]):
+    """Something that a thread of its own does from now on, while the job goes on."""
+
+    def __init__(self, action: Callable[[], Result]) -> None:
+        """Begin."""
+        self._action = action
+        self._results: list[Result] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def result(self) -> Result:
+        """Wait for its end, and return what the action returned or raise what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._results[0]
+
+    def _run(self) -> None:
+        try:
+            self._results.append(self._action())
+        except BaseException as error:  # noqa: BLE001 -- raised again where the result is wanted
+            self._error = error
+
+
 def script(
-    *, tells: tuple[type[KnowledgeError], ...] = ()
+    *, tells: tuple[type[KnowledgeError], ...] = (), ahead: Sequence[str] = (), asks_models: bool = False
 ) -> Callable[[Callable[Arguments, Mapping[str, object]]], Callable[Arguments, Answer]]:
     """Make a function the ``main`` of a script: it returns its data, and callers get the envelope.
 
     Args:
         tells: Errors besides a caller's mistakes that are told to the caller with a status instead of failing the job.
+        ahead: Resources to begin reading at once, because this script reads them whoever calls. One that cannot be
+            read is no error before somebody reads it.
+        asks_models: Whether it calls model providers, so that what TLS needs is begun at once, too.
 
     Returns:
         A decorator. The decorated function returns ``{"success": true, "data": ..., "error": null}``, or for a mistake
@@ -58,6 +115,11 @@ def script(
         @functools.wraps(function)
         def main(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
             try:
+                gc.freeze()
+                gc.enable()
+                if asks_models:
+                    Meanwhile(tls_context)
+                _ahead.update({path: Meanwhile(functools.partial(_resource, path)) for path in ahead})
                 _running[:] = [check_arguments()]
                 return {"success": True, "data": dict(function(*args, **kwargs)), "error": None}
             except KnowledgeError as error:
@@ -71,8 +133,10 @@ def script(
                     f"Something went wrong inside ({type(unexpected).__name__}); the job's log says where."
                 ) from None
             finally:
+                gc.freeze()
                 _running.clear()
                 _denials.clear()
+                _ahead.clear()
 
         return main
 
@@ -126,7 +190,8 @@ def read_resource(path: str) -> object:
         Misconfigured: When it is not there or may not be read; outside a running job too.
     """
     require_running_job()
-    return _read("resource", path, lambda: wmill.get_resource(path))
+    begun = _ahead.get(path)
+    return begun.result() if begun else _resource(path)
 
 
 def read_variable(path: str) -> str:
@@ -151,6 +216,28 @@ def send_event(event: Mapping[str, object]) -> None:
     require_running_job()
     line = _ESCAPES.sub(lambda found: "\\u000a" if found.group() == "\\n" else "\\u005c", json.dumps(event))
     wmill.append_to_result_stream(line + "\n")
+
+
+def import_meanwhile(*modules: str) -> None:
+    """Import modules in a thread, for whoever imports them later: Windmill asks its server for each of ours.
+
+    What goes wrong does so again, and is told, where the module is needed.
+    """
+    Meanwhile(lambda: [importlib.import_module(module) for module in modules])
+
+
+def tls_context() -> "ssl.SSLContext":
+    """Return the one TLS context of the process: reading the certificates takes longer than connecting."""
+    with _tls_lock:
+        return _make_tls_context()
+
+
+@functools.cache
+def _make_tls_context() -> "ssl.SSLContext":
+    """Read the certificates."""
+    import httpx  # noqa: PLC0415 -- loaded by wmill
+
+    return httpx.create_ssl_context()
 
 
 def check_arguments() -> str:
@@ -186,12 +273,31 @@ def _tell_of_denial(error: KnowledgeError) -> None:
             sys.stderr.write(f"A denied call could not be noted: {trouble}\n")
 
 
+def _resource(path: str) -> object:
+    """Read a resource."""
+    return _read("resource", path, lambda: wmill.get_resource(path))
+
+
 def _read(kind: str, path: str, read: Callable[[], object]) -> object:
     """Read by ``wmill``, whose failures are plain exceptions with addresses in them."""
     try:
+        _share_client()
         return read()
     except Exception as error:  # noqa: BLE001 -- wmill raises nothing more precise; it is translated, not swallowed
         raise Misconfigured(f"The {kind} {path} cannot be read ({type(error).__name__}).") from None
+
+
+_client_lock = threading.Lock()
+_tls_lock = threading.Lock()
+
+
+def _share_client() -> None:
+    """Give ``wmill`` its client, once; its own would read all certificates even for an address without TLS."""
+    with _client_lock:
+        if wmill.client._client is None and os.environ.get("WM_TOKEN"):
+            address = os.environ.get("BASE_INTERNAL_URL") or os.environ.get("WM_BASE_URL") or ""
+            verify: Any = False if address.startswith("http://") else tls_context()
+            wmill.client._client = wmill.Windmill(verify=verify)  # type: ignore[no-untyped-call] # wmill has no types
 
 
 def _arguments_as_sent(job: str) -> dict[str, object]:
@@ -219,7 +325,7 @@ def _names_reference(argument: object) -> bool:
     It looks at an argument when one of the words is anywhere in it, and then replaces, at any depth, texts that begin
     with a reference, texts that name a variable of the job (``$WM_TOKEN``), and ``{"$interpolate": [...]}``.
     """
-    if not _MENTION.search(json.dumps(argument)):
+    if not _MENTION.search(argument if isinstance(argument, str) else json.dumps(argument)):
         return False
     pending = [argument]
     while pending:
@@ -237,6 +343,8 @@ def _names_reference(argument: object) -> bool:
 
 def _log_place(error: BaseException) -> None:
     """Write to the job's log where an unexpected error came from: files and lines, no values."""
+    import traceback  # noqa: PLC0415 -- only here
+
     for frame in traceback.extract_tb(error.__traceback__):
         sys.stderr.write(f"{frame.filename}:{frame.lineno} in {frame.name}\n")
     sys.stderr.write(f"{type(error).__name__}\n")

@@ -17,6 +17,10 @@ INDEX_ABOVE = 6_000
 """Vectors above which a tenant gets an index of its own; an exact scan of that many takes some 5 ms."""
 INDEX_BELOW = 4_000
 """Vectors below which it is dropped again; less than INDEX_ABOVE, so that it is not made and dropped in turn."""
+QUESTIONS_KEPT = 10_000
+"""Embeddings of questions that a tenant keeps, the newest; 20 MB."""
+
+_TIME_FOR_AN_INDEX = "SET LOCAL statement_timeout = '1h'"
 
 _NOTIFY = """
 -- A notice for each member who may see a document that expires, once for each threshold that is reached.
@@ -38,11 +42,13 @@ RETURNING threshold
 
 _PURGE_DOCUMENTS = """
 -- Documents that were deleted longer ago than the tenant keeps them; chunks, vectors, words and notices go with them,
--- and so does the text of answers that rest on them, which nobody could read any more.
+-- and so does the text of answers that rest on them, which nobody could read any more, and what is remembered of them.
 WITH old AS (
     SELECT d.id FROM documents AS d JOIN tenants AS t ON t.id = d.tenant_id
     WHERE d.tenant_id = %(tenant)s AND d.deleted_at < now() - make_interval(days => t.retention_days)
     ORDER BY d.id LIMIT %(limit)s
+), forgotten AS (
+    DELETE FROM cached_answers AS a WHERE a.tenant_id = %(tenant)s AND a.sources && ARRAY(SELECT id FROM old)
 ), silenced AS (
     UPDATE conversation_messages AS m SET content = '', citations = '[]'
     WHERE m.tenant_id = %(tenant)s AND m.sources && ARRAY(SELECT id FROM old)
@@ -53,13 +59,26 @@ RETURNING d.chunk_count
 """
 
 _PURGE_SESSIONS = """
+-- Conversations and session tokens that are over, embeddings of questions that are too old or too many, and answers
+-- that are given to nobody any more.
 WITH gone AS (
     DELETE FROM conversation_sessions WHERE tenant_id = %(tenant)s AND expires_at < now() RETURNING id
 ), ended AS (
     DELETE FROM session_tokens WHERE tenant_id = %(tenant)s AND (expires_at < now() OR revoked_at IS NOT NULL)
     RETURNING id
+), kept AS (
+    SELECT min(created_at) AS oldest FROM (
+        SELECT created_at FROM query_embeddings WHERE tenant_id = %(tenant)s ORDER BY created_at DESC LIMIT %(most)s
+    ) AS newest
+), questions AS (
+    DELETE FROM query_embeddings AS q USING kept
+    WHERE q.tenant_id = %(tenant)s AND (q.created_at < now() - interval '30 days' OR q.created_at < kept.oldest)
+    RETURNING q.place
+), answers AS (
+    DELETE FROM cached_answers WHERE tenant_id = %(tenant)s AND expires_at < now() RETURNING place
 )
-SELECT count(DISTINCT gone.id) AS sessions, count(m.id) AS messages, (SELECT count(*) FROM ended) AS tokens
+SELECT count(DISTINCT gone.id) AS sessions, count(m.id) AS messages, (SELECT count(*) FROM ended) AS tokens,
+       (SELECT count(*) FROM questions) AS questions, (SELECT count(*) FROM answers) AS answers
 FROM gone LEFT JOIN conversation_messages AS m ON m.tenant_id = %(tenant)s AND m.session_id = gone.id
 """
 
@@ -87,8 +106,8 @@ def purge_documents(transaction: Transaction) -> Mapping[str, int]:
 
 
 def purge_sessions(transaction: Transaction) -> Mapping[str, int]:
-    """Remove the tenant's expired conversations with their messages, and session tokens that open nothing any more."""
-    return transaction.rows(_PURGE_SESSIONS, {"tenant": transaction.tenant_id})[0]
+    """Remove the tenant's expired conversations, and session tokens and remembered questions that serve no more."""
+    return transaction.rows(_PURGE_SESSIONS, {"tenant": transaction.tenant_id, "most": QUESTIONS_KEPT})[0]
 
 
 def requeue_documents(transaction: Transaction) -> Mapping[str, int]:
@@ -98,7 +117,8 @@ def requeue_documents(transaction: Transaction) -> Mapping[str, int]:
 
 
 def maintain_vector_index(transaction: Transaction) -> Mapping[str, int]:
-    """Make or drop the tenant's vector index as its size demands."""
+    """Make or drop the tenant's vector index as its size demands; to make one may take longer than other statements."""
+    transaction.execute(_TIME_FOR_AN_INDEX)
     row = transaction.row("SELECT maintain_vector_index(%s, %s) AS outcome", (INDEX_ABOVE, INDEX_BELOW))
     return _counted(("made", "kept", "dropped", "none"), [row["outcome"]] if row else [])
 

@@ -6,14 +6,13 @@ that all such servers know: the dimension is a property of the model that is cho
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from typing import Any
 
 from f.core.ai_settings import ModelSettings
 from f.core.errors import Misconfigured
 from f.core.provider_calls import Unusable, Usage, http_client, reading_answer
-
-if TYPE_CHECKING:
-    import httpx
+from f.core.provider_rest import ask, ask_for_stream, authorization
 
 
 @reading_answer()
@@ -43,12 +42,9 @@ def chat_stream(
     body = {"model": model.model, "messages": messages, "max_tokens": max_tokens, "temperature": 0.0}
     body |= {"stream": True, "stream_options": {"include_usage": True}}
     usage, finished = Usage(), False
-    with (
-        http_client().stream("POST", _url("chat/completions", model), json=body, headers=_headers(key)) as response,
-        reading_answer(),
-    ):
-        response.raise_for_status()
-        for event in _events(response):
+    url = _url("chat/completions", model)
+    with reading_answer(), closing(ask_for_stream(url, key, body)) as events:
+        for event in events:
             choice = (event.get("choices") or [{}])[0]
             if text := (choice.get("delta") or {}).get("content"):
                 yield str(text)
@@ -62,7 +58,7 @@ def chat_stream(
 @reading_answer()
 def check_model(model: ModelSettings, key: str) -> None:
     """List the models, which costs nothing, and look for this one; Ollama adds ``:latest`` to a name without a tag."""
-    response = http_client().get(_url("models", model), headers=_headers(key))
+    response = http_client().get(_url("models", model), headers=authorization(key))
     response.raise_for_status()
     names = {entry["id"] for entry in response.json()["data"]}
     if not names & {model.model, f"{model.model}:latest"}:
@@ -71,9 +67,7 @@ def check_model(model: ModelSettings, key: str) -> None:
 
 def _post(path: str, body: dict[str, Any], model: ModelSettings, key: str) -> dict[str, Any]:
     """Send a request and return the object that comes back."""
-    response = http_client().post(_url(path, model), json={"model": model.model, **body}, headers=_headers(key))
-    response.raise_for_status()
-    return dict(response.json())
+    return ask(_url(path, model), key, {"model": model.model, **body})
 
 
 def _url(path: str, model: ModelSettings) -> str:
@@ -81,33 +75,6 @@ def _url(path: str, model: ModelSettings) -> str:
     if not model.base_url:
         raise Misconfigured(f"f/chatbot/ai_settings: the model {model.model} needs a base_url.")
     return f"{model.base_url.rstrip('/')}/{path}"
-
-
-def _headers(key: str) -> dict[str, str]:
-    """Return the authorization, if there is a key."""
-    return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-def _events(response: "httpx.Response") -> Iterator[dict[str, Any]]:
-    """Yield the events of a stream up to ``[DONE]``.
-
-    Lines are cut at newline bytes only: the client's own ``iter_lines`` also cuts at U+2028 and U+0085, which may stand
-    unescaped inside a JSON text.
-    """
-    import json  # noqa: PLC0415 - loaded with the HTTP client
-
-    rest = b""
-    for piece in response.iter_bytes():
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            data = line.removeprefix(b"data:").strip()
-            if data == b"[DONE]":
-                return
-            if data and line.startswith(b"data:"):
-                event = json.loads(data)
-                if event.get("error"):
-                    raise Unusable("its answer broke off")
-                yield event
 
 
 def _usage(usage: Any) -> Usage:

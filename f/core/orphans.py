@@ -39,6 +39,16 @@ _REMOVABLE = {
     "limits_of_nobody": f"""
         FROM rate_states AS r
         WHERE r.tenant_id = %(tenant)s AND r.subject <> 0 AND NOT EXISTS ({_MEMBER} AND m.id = r.subject)""",
+    "questions_of_nobody": f"""
+        FROM query_embeddings AS q
+        WHERE q.tenant_id = %(tenant)s AND q.subject <> 0 AND NOT EXISTS ({_MEMBER} AND m.id = q.subject)""",
+    "answers_for_nobody": f"""
+        FROM cached_answers AS a
+        WHERE a.tenant_id = %(tenant)s AND a.subject <> 0 AND NOT EXISTS ({_MEMBER} AND m.id = a.subject)""",
+    "answers_from_nothing": """
+        FROM cached_answers AS a
+        WHERE a.tenant_id = %(tenant)s
+          AND NOT a.sources <@ ARRAY(SELECT d.id FROM documents AS d WHERE d.tenant_id = %(tenant)s)""",
     "tokens_long_expired": """
         FROM session_tokens AS t WHERE t.tenant_id = %(tenant)s AND t.expires_at < now() - interval '2 days'""",
 }
@@ -90,6 +100,7 @@ _REQUEUE = """
 UPDATE documents SET status = 'queued', attempts = 0, failure_reason = NULL, updated_at = now()
 WHERE tenant_id = %(tenant)s AND id = ANY (%(documents)s)
 """
+_FORGET_ANSWERS = "DELETE FROM cached_answers WHERE tenant_id = %(tenant)s"
 _FORGET_WORDS = "DELETE FROM chunk_words WHERE tenant_id = %(tenant)s AND chunk_id = ANY (%(chunks)s)"
 _LEARN_WORDS = """
 -- As the trigger on new chunks does it.
@@ -164,6 +175,8 @@ def _look(transaction: Transaction, *, repair: bool, thorough: bool) -> Mapping[
             for statement in (_FORGET_WORDS, _LEARN_WORDS, _REQUEUE):
                 transaction.execute(statement, tenant | named)
             repaired += len(named["chunks"]) + len(named["documents"])
+        if repaired:  # words that are mended change no document, and what is found all the same
+            transaction.execute(_FORGET_ANSWERS, tenant)
     others = sum(1 for document in _texts(transaction, thorough=thorough) if not document)
     return {**counts, "documents_with_other_text": others, "repaired": repaired}
 

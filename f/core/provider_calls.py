@@ -22,9 +22,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, partial
 from math import ceil
-from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from f.core.errors import Misconfigured, ProviderRejected, ProviderUnavailable
+from f.core.errors import Misconfigured, ProviderBusy, ProviderRejected, ProviderUnavailable
 
 if TYPE_CHECKING:
     import httpx
@@ -40,6 +40,9 @@ TRIES_WHEN_NOT_SERVED = 2
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 8.0
+LOOKS_EVERY_SECONDS = 2.0
+"""How often a request that waits for its turn looks whether it has come sooner than was to be expected."""
+
 CONNECT_SECONDS = 5.0
 
 _NOT_SERVED = frozenset({404, 410, 413})
@@ -64,13 +67,29 @@ class Usage(NamedTuple):
     output_tokens: int | None = None
 
 
-class Deadline:
-    """A moment after which nothing is waited for."""
+class Queue(Protocol):
+    """Where requests wait for their turn at a provider that limits them (``f.core.provider_turns``)."""
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Set it ``seconds`` from now, by ``clock``."""
+    def wait_seconds(self, patience_seconds: float) -> float:
+        """Return after how long the next request may be made; 0 is now, and takes the turn.
+
+        Who is to wait longer than their patience loses their place.
+        """
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody's turn come for so long: the provider has refused the request, and asks to wait."""
+
+
+class Deadline:
+    """A moment after which nothing is waited for; pauses that a provider asks for may put it off."""
+
+    def __init__(
+        self, seconds: float, clock: Callable[[], float] = time.monotonic, *, pause_seconds: float = 0.0
+    ) -> None:
+        """Set it ``seconds`` from now, by ``clock``; all pauses together put it off by ``pause_seconds`` at most."""
         self.clock = clock
         self.ends = clock() + seconds
+        self.pause_seconds = pause_seconds
 
     def remaining_seconds(self) -> float:
         """Return what is left; zero or less when it is over."""
@@ -80,14 +99,21 @@ class Deadline:
         """Return an earlier deadline, at this share in (0, 1] of what remains."""
         return Deadline(self.remaining_seconds() * share, self.clock)
 
+    def paused(self, seconds: float) -> None:
+        """Put it off by a pause that was made, as far as pauses may."""
+        added = min(seconds, self.pause_seconds)
+        self.pause_seconds -= added
+        self.ends += added
+
 
 @dataclass(frozen=True, slots=True)
 class Target(Generic[T]):
-    """A model that can do a task, and how it is asked once."""
+    """A model that can do a task, how it is asked once, and where to wait for that if its provider limits requests."""
 
     provider: ProviderName
     model: str
     call: Callable[[], T]
+    queue: Queue | None = None
 
     @property
     def name(self) -> str:
@@ -114,6 +140,7 @@ class _Progress(Generic[T]):
         self.tries_left = tries
         self.failures = 0
         self.ready_at = 0.0
+        self.is_pausing = False
         self.reason = ""
         self.retry_after_seconds = 0.0
 
@@ -125,10 +152,37 @@ class _Progress(Generic[T]):
     @property
     def is_open(self) -> bool:
         """Whether it may be tried again before the deadline."""
-        return self.tries_left > 0 and self.wait_seconds < self.deadline.remaining_seconds()
+        pauses = self.deadline.pause_seconds if self.is_pausing else 0.0
+        return self.tries_left > 0 and self.wait_seconds < self.deadline.remaining_seconds() + pauses
+
+    def wait(self, sleep: Callable[[float], None]) -> None:
+        """Leave it alone for as long as that has to be."""
+        if seconds := self.wait_seconds:
+            sleep(seconds)
+            if self.is_pausing:
+                self.deadline.paused(seconds)
+
+    def takes_turn(self) -> bool:
+        """Take the turn to ask it, where turns are taken; if it has not come, it has to be left alone again."""
+        if self.target.queue is None:
+            return True
+        patience = self.deadline.pause_seconds + self.deadline.remaining_seconds() / 2  # it has to answer, too
+        seconds = self.target.queue.wait_seconds(patience)
+        self.is_pausing = seconds > 0
+        if seconds > patience:
+            self.tries_left, self.reason = 0, "too many requests wait for it"
+            self.retry_after_seconds = seconds - patience
+            self.ready_at = self.deadline.clock() + self.retry_after_seconds
+        elif seconds > 0:
+            self.reason = "its turn did not come in time"
+            self.ready_at = self.deadline.clock() + min(seconds, LOOKS_EVERY_SECONDS)
+        return not self.is_pausing
 
     def note(self, failure: _Failure, jitter: float) -> None:
-        """Take a failure into account: a try less, and the pause that the provider asks for, or one that doubles."""
+        """Take a failure into account: a try less, and the pause that the provider asks for, or one that doubles.
+
+        Who is asked to wait for a second time waits both: others were told the same, and all would come back at once.
+        """
         if failure.permanent:
             self.tries_left = 0
         elif failure.not_served:
@@ -136,10 +190,16 @@ class _Progress(Generic[T]):
         elif not failure.is_pause:
             self.tries_left -= 1
         pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(self.failures, 10)) * (0.5 + jitter / 2)
+        repeated = self.is_pausing and failure.is_pause and self.target.queue is None
         self.failures += 1
+        self.is_pausing = failure.is_pause
         self.reason = failure.reason
         self.retry_after_seconds = failure.retry_after_seconds
-        self.ready_at = self.deadline.clock() + (failure.retry_after_seconds or pause)
+        asked = failure.retry_after_seconds
+        seconds = asked + pause if repeated or not asked else asked
+        if failure.is_pause and self.target.queue is not None:
+            self.target.queue.pause(seconds)
+        self.ready_at = self.deadline.clock() + seconds
 
 
 def _spread() -> float:
@@ -161,7 +221,8 @@ def run_with_fallback(
     """Ask the targets until one answers; a target that has to be left alone gives way to the next.
 
     The same target is asked again with exponential pauses, and not before ``Retry-After``. A pause that would outlast
-    the deadline is not begun. With a single target this is a plain retry.
+    the deadline is not begun; pauses that a provider asks for, and waiting for a turn, put the deadline off as far as
+    it lets them. With a single target this is a plain retry.
 
     Args:
         targets: The preferred first.
@@ -175,13 +236,16 @@ def run_with_fallback(
     Raises:
         ProviderRejected: When the first target refuses the request or its key: another one would hide that.
         ProviderUnavailable: When none answered in time.
+        ProviderBusy: When none did because all have too much to do.
     """
     states = [_Progress(target, deadline, tries) for target in targets]
-    attempt = deadline.part(first_try_share)
+    is_first = True
     while ready := [state for state in states if state.is_open]:
         state = min(ready, key=lambda candidate: candidate.ready_at)
-        if state.wait_seconds:
-            sleep(state.wait_seconds)
+        state.wait(sleep)
+        if not state.takes_turn():
+            continue
+        attempt, is_first = deadline.part(first_try_share) if is_first else deadline, False
         with _within(attempt):
             try:
                 return state.target.call()
@@ -190,7 +254,6 @@ def run_with_fallback(
         if failure.permanent and state is states[0]:
             raise ProviderRejected(_sentence(f"{state.target.name} {failure.reason}."))
         state.note(failure, jitter())
-        attempt = deadline
     raise _unavailable(states)
 
 
@@ -206,7 +269,9 @@ def run_stream(
         ProviderRejected: As ``run_with_fallback``.
         ProviderUnavailable: When none began to answer in time, or the one that did broke off.
     """
-    openings = [Target(target.provider, target.model, partial(_open, target, deadline)) for target in targets]
+    openings = [
+        Target(target.provider, target.model, partial(_open, target, deadline), target.queue) for target in targets
+    ]
     target, first, rest = run_with_fallback(openings, deadline, first_try_share=first_try_share)
     broken = False
     try:
@@ -290,7 +355,10 @@ def http_client() -> "httpx.Client":
 @cache
 def _client() -> "httpx.Client":
     """Make the client."""
-    import httpx  # noqa: PLC0415 - costs 86 ms, so only where a provider is called
+    from f.core.job import tls_context  # noqa: PLC0415 - which needs wmill
+
+    tls = tls_context()
+    import httpx  # noqa: PLC0415 - costs 86 ms, less what f.core.job keeps from it, so only where a provider is called
 
     class BodyInTime(httpx.SyncByteStream):
         """A body that ends with a timeout when its attempt is over, however often something arrives."""
@@ -320,7 +388,8 @@ def _client() -> "httpx.Client":
             response.request.extensions["timeout"]["read"] = max(0.001, attempt.remaining_seconds())
             response.stream = BodyInTime(response.stream, attempt)
 
-    return httpx.Client(follow_redirects=False, event_hooks={"request": [limit_request], "response": [limit_body]})
+    hooks: dict[str, list[Callable[..., None]]] = {"request": [limit_request], "response": [limit_body]}
+    return httpx.Client(verify=tls, follow_redirects=False, event_hooks=hooks)
 
 
 def _foreign_errors() -> tuple[type[BaseException], ...]:
@@ -387,9 +456,15 @@ def _unavailable(states: Sequence[_Progress[T]]) -> ProviderUnavailable:
     """Say what came of each target, and when to come back if one of them said so."""
     reasons = "; ".join(f"{state.target.name}: {state.reason or 'no time was left to ask'}" for state in states)
     waits = [state.wait_seconds for state in states if state.retry_after_seconds]
+    retry_after_seconds = ceil(max(min(waits), 1.0)) if waits else None
+    if all(state.is_pausing for state in states):
+        return ProviderBusy(
+            f"The model provider is asked too much at the moment; try again later. {_sentence(reasons)}.",
+            retry_after_seconds=retry_after_seconds,
+        )
     return ProviderUnavailable(
         f"The model provider does not answer; try again later. {_sentence(reasons)}.",
-        retry_after_seconds=ceil(min(waits)) if waits else None,
+        retry_after_seconds=retry_after_seconds,
     )
 
 

@@ -4,14 +4,15 @@ Shared module. One statement ranks and one loads what is wanted; the member's si
 under, and they name the tenant again. Everything that ranks is counted over what the caller may see: a word's
 rarity, the mean length, the totals. So not even the order of results tells of a document that is hidden.
 
-Words are ranked by BM25 (``rank_by_words`` in sql/functions), any word counting; vectors by cosine, compared within
-one model only; both are fused by reciprocal rank (Cormack, Clarke and Buettcher, SIGIR 2009; k = 60).
+Words are ranked by BM25, any word counting (``rank_by_words`` in sql/functions); vectors by cosine, compared within
+one model only (``nearest_chunks``); both are fused by reciprocal rank (Cormack, Clarke and Buettcher, SIGIR 2009;
+k = 60).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from f.core.audit import record_reading
 from f.core.database import Row, Transaction, vector_text
@@ -47,23 +48,27 @@ _LEGS = """
     FROM size, rank_by_words(%(tenant)s, %(question)s, ARRAY(SELECT id FROM scope), ARRAY(SELECT language FROM scope),
                              size.chunks, size.mean_length, %(leg)s) AS ranked
 ), by_vectors AS (
-    SELECT chunk_id, document_id, similarity, row_number() OVER (ORDER BY similarity DESC, chunk_id) AS place
-    FROM (SELECT c.id AS chunk_id, c.document_id, 1 - (c.embedding <=> %(vector)s::halfvec) AS similarity
-          FROM document_chunks AS c
-          WHERE c.tenant_id = %(tenant)s AND c.embedding_model = %(model)s AND %(vector)s IS NOT NULL
-            AND c.document_id IN (SELECT id FROM scope)
-          ORDER BY c.embedding <=> %(vector)s::halfvec
-          LIMIT %(leg)s) AS nearest
+    SELECT nearest.*, row_number() OVER (ORDER BY similarity DESC, chunk_id) AS place
+    FROM size, nearest_chunks(%(tenant)s, %(vector)s::halfvec, %(model)s, ARRAY(SELECT id FROM scope), size.chunks,
+                              %(leg)s) AS nearest
     WHERE similarity >= coalesce(%(minimum_similarity)s, -1)
 ), fused AS (
     SELECT chunk_id, document_id, coalesce(covered, 0) AS covered, coalesce(similarity, 0) AS similarity,
            coalesce(1.0 / (%(rank_constant)s + by_words.place), 0)
-           + coalesce(1.0 / (%(rank_constant)s + by_vectors.place), 0) AS score
+           + coalesce(%(vector_weight)s * 1.0 / (%(rank_constant)s + by_vectors.place), 0) AS score
     FROM by_words FULL JOIN by_vectors USING (chunk_id, document_id)
 )
 """
 
-_BY_SCORE = "SELECT * FROM fused ORDER BY score DESC, chunk_id"
+_BY_SCORE = """
+-- Best first, in one row of lists: a row for each passage costs the driver as much as a search in a small tenant.
+SELECT array_agg(chunk_id ORDER BY score DESC, chunk_id) AS chunk_ids,
+       array_agg(document_id ORDER BY score DESC, chunk_id) AS document_ids,
+       array_agg(score::float8 ORDER BY score DESC, chunk_id) AS scores,
+       array_agg(covered ORDER BY score DESC, chunk_id) AS covered,
+       array_agg(similarity ORDER BY score DESC, chunk_id) AS similarities
+FROM fused
+"""
 
 _LOAD = """
 -- Passages by their ids, of those that the caller may see, in the order in which they are named. With a question, a
@@ -88,11 +93,6 @@ ORDER BY named.number
 
 _RANK = f"{_SCOPE}{_LEGS}{_BY_SCORE}"
 
-# For tenants that have a vector index: how far it looks, and that it goes on when filters leave too few.
-_INDEX_SETTINGS = (
-    "SELECT set_config('hnsw.ef_search', '200', true), set_config('hnsw.iterative_scan', 'relaxed_order', true)"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class SearchFilter:
@@ -115,19 +115,20 @@ class Query:
 
     Attributes:
         question: The words.
-        vector: The question's embedding, 1024 numbers; None searches by words alone.
+        vector: The question's embedding, 1024 numbers, or as ``vector_text`` writes it; None searches by words alone.
         model: The model of that embedding: only its vectors are compared.
         minimum_similarity: The least cosine at which a vector counts as found.
+        vector_weight: How much a place among the vectors counts in the fusion; a place among the words counts 1.
     """
 
     question: str
-    vector: list[float] | None
+    vector: list[float] | str | None
     model: str
     minimum_similarity: float | None = None
+    vector_weight: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(NamedTuple):
     """A passage's place in a search, without the passage.
 
     Attributes:
@@ -173,7 +174,7 @@ class Hit:
 
 def best_possible(query: Query) -> float:
     """Return the score of a passage that is first in every leg."""
-    return (1 if query.vector is None else 2) / (RANK_CONSTANT + 1)
+    return (1 if query.vector is None else 1 + query.vector_weight) / (RANK_CONSTANT + 1)
 
 
 def rank_passages(transaction: Transaction, query: Query, chosen: SearchFilter) -> list[Ranked]:
@@ -181,7 +182,7 @@ def rank_passages(transaction: Transaction, query: Query, chosen: SearchFilter) 
     parameters: dict[str, object] = {
         "tenant": transaction.tenant_id,
         "question": query.question,
-        "vector": None if query.vector is None else vector_text(query.vector),
+        "vector": vector_text(query.vector) if isinstance(query.vector, list) else query.vector,
         "model": query.model,
         "minimum_similarity": query.minimum_similarity,
         "category": chosen.category,
@@ -194,13 +195,12 @@ def rank_passages(transaction: Transaction, query: Query, chosen: SearchFilter) 
         "source": chosen.source,
         "documents": chosen.document_ids,
         "leg": LEG,
+        "vector_weight": query.vector_weight,
         "rank_constant": RANK_CONSTANT,
     }
-    rows = transaction.rows(f"{_INDEX_SETTINGS};{_RANK}", parameters)
-    return [
-        Ranked(row["chunk_id"], row["document_id"], float(row["score"]), row["covered"], row["similarity"])
-        for row in rows
-    ]
+    [row] = transaction.rows(_RANK, parameters)
+    columns = ("chunk_ids", "document_ids", "scores", "covered", "similarities")
+    return list(map(Ranked, *(row[column] or () for column in columns)))
 
 
 def load_passages(

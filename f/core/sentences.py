@@ -84,9 +84,9 @@ def _ends_sentence(text: str, match: re.Match[str], line_start: int, end: int) -
     """Tell whether a full stop, question mark or the like ends a sentence."""
     at, after = match.start(), match.end()
     follows = text[after : after + 12].lstrip()[:1] if after < end else ""
-    if follows.islower():
+    mark, detached = text[at], at > line_start and text[at - 1] == " "
+    if follows.islower() and not detached:  # text cut into words has spaces before its marks, and often no capitals
         return False
-    mark = text[at]
     if mark == ";":
         return _GREEK.search(text, max(line_start, at - _GREEK_WITHIN), at) is not None
     if mark != "." or text[at : at + 2] == "..":

@@ -115,6 +115,7 @@ def record_usage(
     document_id: int | None = None,
     session_id: str | None = None,
     charged: bool = True,
+    waits: bool = True,
 ) -> Recorded:
     """Count calls in a transaction, each once, and take their tokens from the budgets of the tenant and the member.
 
@@ -127,6 +128,7 @@ def record_usage(
         document_id: For which document.
         session_id: In which conversation.
         charged: False for what a caller says was spent elsewhere: nobody can use up a budget by saying so.
+        waits: False leaves it for the end of the transaction; how many are new is then told as 0.
 
     Raises:
         InvalidArgument: When a model has no price in ``f/chatbot/ai_settings``: no cost is better than a wrong one.
@@ -153,6 +155,9 @@ def record_usage(
         "costs": costs,
         "charged": charged,
     }
+    if not waits:
+        transaction.later(_RECORD, parameters)
+        return Recorded(0, sum(costs))
     row = transaction.row(_RECORD, parameters)
     return Recorded(int(row["recorded"]) if row else 0, sum(costs))
 

@@ -1,4 +1,4 @@
-"""Remove expired conversations with their messages, and session tokens that have expired or been revoked.
+"""Remove expired conversations, session tokens that open nothing, and what is remembered of questions for too long.
 
 Script for a schedule: every tenant in turn, each in a transaction of its own. A repeat finds nothing left to do.
 """

@@ -46,6 +46,8 @@ BEGIN
         'session_tokens WHERE tenant_id = $1 AND member_id = $2',
         'rate_states WHERE tenant_id = $1 AND subject = $2',
         'chat_slots WHERE tenant_id = $1 AND member_id = $2',
+        'query_embeddings WHERE tenant_id = $1 AND subject = $2',
+        'cached_answers WHERE tenant_id = $1 AND (subject = $2 OR sources && $3)',
         'imported_ids WHERE tenant_id = $1 AND (kind = ''member'' AND new_id = $2 OR kind = ''document'' AND '
             'new_id = ANY ($3) OR kind = ''chunk'' AND new_id = ANY ($4))',
         'family_members WHERE tenant_id = $1 AND id = $2',

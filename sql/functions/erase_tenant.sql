@@ -26,8 +26,8 @@ BEGIN
     -- because the trigger finds them one by one.
     FOREACH item IN ARRAY ARRAY[
         'chunk_words', 'document_chunks', 'expiry_notices', 'documents', 'conversation_messages', 'conversation_sessions',
-        'session_tokens', 'rate_states', 'chat_slots', 'api_usage', 'audit_log', 'imported_ids', 'family_members',
-        'tenant_memberships'
+        'session_tokens', 'rate_states', 'chat_slots', 'query_embeddings', 'cached_answers', 'api_usage', 'audit_log',
+        'imported_ids', 'family_members', 'tenant_memberships'
     ] LOOP
         EXECUTE format('DELETE FROM public.%I WHERE tenant_id = $1', item) USING tenant;
         GET DIAGNOSTICS removed = ROW_COUNT;

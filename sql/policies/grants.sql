@@ -13,10 +13,14 @@ GRANT UPDATE (last_message_at, expires_at) ON conversation_sessions TO knowledge
 GRANT SELECT ON readable_messages, session_tokens TO knowledge_app;
 GRANT SELECT, INSERT, UPDATE (spent_until) ON rate_states TO knowledge_app;
 GRANT SELECT, INSERT, DELETE ON chat_slots TO knowledge_app;
+GRANT SELECT, INSERT, UPDATE (key, embedding, created_at) ON query_embeddings TO knowledge_app;
+GRANT SELECT, INSERT, UPDATE (key, seen, answer, chunks, sources, model, provider, expires_at) ON cached_answers
+    TO knowledge_app;
 GRANT SELECT ON audit_log TO knowledge_app;
 GRANT INSERT (tenant_id, identity, member_id, token_id, action, outcome, target_type, target_id, job_id) ON audit_log
     TO knowledge_app;
-GRANT EXECUTE ON FUNCTION new_id(text) TO knowledge_app;
+GRANT EXECUTE ON FUNCTION new_id(text), take_provider_turn(text, uuid, integer, float8, float8),
+    pause_provider_queue(text, uuid, float8) TO knowledge_app;
 
 -- knowledge_operator: operators and schedules (f/operations).
 GRANT SELECT ON schema_migrations TO knowledge_operator;
@@ -28,7 +32,7 @@ GRANT SELECT, INSERT, DELETE ON conversation_sessions, conversation_messages TO 
 GRANT UPDATE (content, citations) ON conversation_messages TO knowledge_operator;
 GRANT SELECT, INSERT ON api_usage TO knowledge_operator;
 GRANT SELECT, INSERT, UPDATE (spent_until), DELETE ON rate_states TO knowledge_operator;
-GRANT SELECT, DELETE ON chat_slots TO knowledge_operator;
+GRANT SELECT, DELETE ON chat_slots, query_embeddings, cached_answers TO knowledge_operator;
 GRANT UPDATE (name, member_type, removed_at) ON family_members TO knowledge_operator;
 GRANT UPDATE (requests_per_minute, member_requests_per_minute, tokens_per_day, member_tokens_per_day, concurrent_chats,
               member_concurrent_chats) ON tenants TO knowledge_operator;

@@ -90,6 +90,16 @@ BEGIN
 END
 $$;
 
+-- What is remembered of questions: a member's own, and an answer only to whom all that it rests on is still shown.
+CREATE POLICY "members have what is remembered of their own questions" ON query_embeddings
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
+           AND (current_setting('app.member_type', true) = 'system'
+                OR subject = coalesce(nullif(current_setting('app.member_id', true), '')::integer, 0)));
+CREATE POLICY "members keep answers to their own questions" ON cached_answers
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
+           AND (current_setting('app.member_type', true) = 'system'
+                OR subject = coalesce(nullif(current_setting('app.member_id', true), '')::integer, 0)));
+
 -- Usage: a member sees their own, an admin all of the tenant.
 CREATE POLICY "members see their own usage" ON api_usage FOR SELECT
     USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
@@ -132,3 +142,5 @@ CREATE POLICY "accounts are known to who erases them" ON users FOR SELECT TO kno
     USING (nullif(current_setting('app.tenant_id', true), '') IS NOT NULL);
 CREATE POLICY "operators keep what was erased" ON erasures TO knowledge_operator USING (true) WITH CHECK (true);
 CREATE POLICY "new_id() alone reads the keys of ids" ON id_secrets FOR SELECT TO knowledge_owner USING (true);
+CREATE POLICY "take_provider_turn() alone knows the queues" ON provider_queues TO knowledge_owner USING (true) WITH CHECK (true);
+CREATE POLICY "take_provider_turn() alone knows who waits" ON provider_turns TO knowledge_owner USING (true) WITH CHECK (true);

@@ -52,24 +52,24 @@ def tables(installation: Installation) -> list[str]:
     return [row["relname"] for row in rows]
 
 
-def contents(installation: Installation, but: str | None) -> Json:
-    """Return a fingerprint of every table's rows, and how many there are; of bookkeeping and one more table not."""
+def contents(installation: Installation, *but: str) -> Json:
+    """Return a fingerprint of every table's rows, and how many there are; of bookkeeping and some more tables not."""
     return {
         table: installation.query(
             f"SELECT count(*) AS rows, md5(coalesce(string_agg(t::text, '' ORDER BY t::text), '')) AS text"
             f" FROM {table} AS t"
         )[0]
         for table in tables(installation)
-        if table not in (*BOOKKEEPING, but)
+        if table not in (*BOOKKEEPING, *but)
     }
 
 
 @contextmanager
-def nothing_changes(installation: Installation, but: str | None = None) -> Iterator[None]:
-    """Check that every row of every table (or all but one) is what it was; that a call was made may have been noted."""
-    before = contents(installation, but)
+def nothing_changes(installation: Installation, *but: str) -> Iterator[None]:
+    """Check that every row of every table (but some) is what it was; that a call was made may have been noted."""
+    before = contents(installation, *but)
     yield
-    assert contents(installation, but) == before
+    assert contents(installation, *but) == before
 
 
 def rows_that_hold(installation: Installation, texts: Iterable[str]) -> list[str]:

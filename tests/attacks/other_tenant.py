@@ -23,6 +23,8 @@ BESIDE_TENANTS: dict[str, str | None] = {
     "users": "id IN (SELECT user_id FROM tenant_memberships WHERE tenant_id = %(tenant)s)",
     "erasures": "tenant = %(tenant)s",
     "id_secrets": None,
+    "provider_queues": None,
+    "provider_turns": None,
     "schema_migrations": None,
 }
 """Tables without a tenant_id, and which of their rows are a tenant's; None where no row is anybody's."""
@@ -116,7 +118,7 @@ def plant(installation: Installation, mark: str) -> OtherTenant:
     cursor = run("f/operations/export_tenant", tenant_id=tenant_id, maximum_bytes=1).data["next_cursor"]
     guest = run("f/operations/add_member", tenant_id=tenant_id, name=f"{mark}guest", member_type="child").data
     receipt = run("f/operations/erase_member", tenant_id=tenant_id, **guest).data["receipt"]
-    ids = {"tenant": tenant_id, "document": document, "mark": mark}
+    ids = {"tenant": tenant_id, "document": document, "adult": tenant.adult, "mark": mark}
     [row] = installation.query(_COMPLETE, ids)
     values = {
         "<tenant>": tenant_id, "<member>": tenant.adult, "<document>": document, "<session>": asked["session_id"],
@@ -130,6 +132,12 @@ def plant(installation: Installation, mark: str) -> OtherTenant:
 
 _COMPLETE = """
 WITH slot AS (INSERT INTO chat_slots (tenant_id, run_id, ends_at) VALUES (%(tenant)s, %(mark)s, now() + '1 hour')),
+     question AS (INSERT INTO query_embeddings (tenant_id, subject, place, key, embedding)
+                  VALUES (%(tenant)s, %(adult)s, 1, sha256(%(mark)s::bytea), array_fill(1, ARRAY[1024])::halfvec)),
+     answer AS (INSERT INTO cached_answers (tenant_id, subject, place, key, seen, answer, chunks, sources, model,
+                                            provider, expires_at)
+                VALUES (%(tenant)s, %(adult)s, 1, sha256(%(mark)s::bytea), sha256(''), %(mark)s, ARRAY[1],
+                        ARRAY[%(document)s], 'm', 'offline', now() + '1 hour')),
      moved AS (INSERT INTO imported_ids (tenant_id, kind, old_id, new_id) VALUES (%(tenant)s, 'document', 1, 1))
 SELECT (SELECT id FROM document_chunks WHERE document_id = %(document)s) AS chunk,
        (SELECT id FROM conversation_messages WHERE tenant_id = %(tenant)s AND role = 'assistant') AS message,

@@ -37,6 +37,7 @@ NAMING = {
 TOTALS = "sizes and row counts of whole tables, of all tenants together"
 TRAFFIC = "how often whole tables, indexes and sequences were read and written, by all tenants together"
 SERVER = "work of the whole server or database"
+OWN_WORK = "how often one's own transaction read the server's tables, which is more after they were vacuumed"
 SESSIONS = "that there are other sessions, and what they wait for"
 COUNTING = {
     "pg_class": TOTALS,
@@ -51,6 +52,7 @@ COUNTING = {
         f"pg_stat_{what}": SERVER
         for what in ("archiver", "bgwriter", "checkpointer", "database", "database_conflicts", "io", "slru", "wal")
     },
+    **{f"pg_stat_xact_{whose}_tables": OWN_WORK for whose in ("all", "sys")},
     **{f"pg_stat_progress_{what}": SESSIONS for what in ("vacuum", "analyze", "create_index")},
     **dict.fromkeys(("pg_locks", "pg_stat_activity", "pg_stat_gssapi", "pg_stat_ssl"), SESSIONS),
 }

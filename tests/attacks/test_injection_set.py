@@ -7,6 +7,7 @@ thing that no instruction needs to ask for. Everything happens once, and each te
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -256,11 +257,16 @@ def test_the_model_is_never_given_a_tool(world: World) -> None:
 
 def test_the_model_is_given_exactly_what_the_member_may_see(world: World) -> None:
     for n, requests in world.requests().items():
-        expected = {visible_text(chunk["content"]) for chunk in chunks(world.cloud.installation, world.documents[n])}
+        expected = {
+            (
+                f"document: E-mail {n}" + (f"\nheading: {visible_text(chunk['heading'])}" if chunk["heading"] else ""),
+                visible_text(chunk["content"]),
+            )
+            for chunk in chunks(world.cloud.installation, world.documents[n])
+        }
         for request in requests:
             given = passages_of(request)
-            assert {head for head, _ in given.values()} == {f"document: E-mail {n}"}, n
-            assert {text for _, text in given.values()} == expected, n
+            assert set(given.values()) == expected, n
             assert sorted(given) == list(range(1, len(expected) + 1)), n
 
 
@@ -281,15 +287,19 @@ def test_what_the_member_may_not_see_would_have_been_found(world: World) -> None
 
 
 def test_what_the_model_says_makes_no_further_call(world: World) -> None:
-    """One answer a question, one search a question, and a follow-up is first put so that it stands alone."""
+    """One answer a question, one search a question, and a follow-up is first put so that it stands alone.
+
+    What a member asks again is not always embedded again.
+    """
     calls, follow_ups = len(ATTACKS), len(FOLLOW_UPS)
     asked = [text for request in world.sent_to("/embed") for text in request.body["texts"]]
 
     assert len(world.sent_to("/chat")) == calls + 2 * follow_ups
-    assert len(asked) == len(world.sent_to("/rerank")) == calls + follow_ups
+    assert len(world.sent_to("/rerank")) == calls + follow_ups
     expected = [email_of(n)["question"] for n in range(calls)]
     expected += [world.obey([{"content": ""}, {"content": ""}])] * follow_ups
-    assert sorted(asked) == sorted(expected)
+    assert set(asked) == set(expected)
+    assert not Counter(asked) - Counter(expected)
     assert world.neighbours_rows[0] == world.neighbours_rows[1]
 
 

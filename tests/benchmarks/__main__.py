@@ -2,9 +2,29 @@
 
 import sys
 
-from tests.benchmarks import guards, neighbours, search_by_size
+from tests.benchmarks import (
+    cost,
+    guards,
+    ingest,
+    load,
+    neighbours,
+    peers_side_by_side,
+    search_at_scale,
+    search_by_size,
+    start_of_job,
+)
 
-BENCHMARKS = {"search_by_size": search_by_size.main, "guards": guards.main, "neighbours": neighbours.main}
+BENCHMARKS = {
+    "search_by_size": search_by_size.main,
+    "search_at_scale": search_at_scale.main,
+    "guards": guards.main,
+    "neighbours": neighbours.main,
+    "load": load.main,
+    "cost": cost.main,
+    "start_of_job": start_of_job.main,
+    "peers": peers_side_by_side.main,
+    "ingest": ingest.main,
+}
 
 
 def main(names: list[str]) -> int:

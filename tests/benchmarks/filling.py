@@ -6,9 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
-from psycopg2.extras import RealDictCursor
 
-from f.core.database import Database
 from local.database import Server, temporary_postgres
 from sql.install import install
 
@@ -52,17 +50,6 @@ def fill_tenant(dsn: str, size: int, visibilities: tuple[str, ...] = ("everyone"
     finally:
         connection.close()
     return tenant
-
-
-@contextmanager
-def connected(dsn: str) -> Iterator[Database]:
-    """Open a connection as scripts do."""
-    connection = psycopg2.connect(dsn, cursor_factory=RealDictCursor)
-    connection.autocommit = True
-    try:
-        yield Database(connection)
-    finally:
-        connection.close()
 
 
 def random_question() -> str:

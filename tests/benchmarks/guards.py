@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from evaluation.stage import connected
 from f.core.chunking import split_document
 from f.core.database import Database, Transaction
 from f.core.hidden_text import visible_text
@@ -25,7 +26,6 @@ from local.stack import local_stack
 from tests.benchmarks.filling import (
     MODEL,
     PASSWORD,
-    connected,
     fill_tenant,
     filled_server,
     random_question,

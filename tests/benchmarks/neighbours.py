@@ -13,13 +13,13 @@ import time
 from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Event
 
+from evaluation.stage import connected
 from f.core.errors import TooManyRequests
 from f.core.identity import Caller
 from f.core.retrieval import Query
 from tests.benchmarks.filling import (
     MODEL,
     PASSWORD,
-    connected,
     fill_tenant,
     filled_server,
     random_question,

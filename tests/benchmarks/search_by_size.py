@@ -8,13 +8,13 @@ machine's speed meets them all.
 
 import statistics
 
+from evaluation.stage import connected
 from f.core.database import Database
 from f.core.identity import Caller
 from f.core.retrieval import Query, SearchFilter, load_passages, rank_passages
 from tests.benchmarks.filling import (
     MODEL,
     PASSWORD,
-    connected,
     fill_tenant,
     filled_server,
     random_question,

@@ -29,6 +29,14 @@ INSERT INTO rate_states (tenant_id, subject, kind, spent_until)
 SELECT id, 0, 'requests', now() FROM jsonb_to_recordset(%(tenants)s) AS t (id uuid);
 INSERT INTO chat_slots (tenant_id, run_id, ends_at)
 SELECT id, 'r', now() FROM jsonb_to_recordset(%(tenants)s) AS t (id uuid);
+INSERT INTO query_embeddings (tenant_id, subject, place, key, embedding)
+SELECT tenant_id, id, 0, sha256(''), array_fill(0, ARRAY[1024])::halfvec
+FROM jsonb_to_recordset(%(members)s) AS m (tenant_id uuid, id integer)
+UNION ALL SELECT id, 0, 0, sha256(''), array_fill(0, ARRAY[1024])::halfvec
+FROM jsonb_to_recordset(%(tenants)s) AS t (id uuid);
+INSERT INTO cached_answers (tenant_id, subject, place, key, seen, answer, chunks, sources, model, provider, expires_at)
+SELECT tenant_id, subject, 0, key, key, 'A', ARRAY[1], ARRAY[1], 'm', 'offline', now() FROM query_embeddings
+WHERE tenant_id IN (SELECT id FROM jsonb_to_recordset(%(tenants)s) AS t (id uuid));
 INSERT INTO api_usage (tenant_id, event_id, member_id, operation, model, cost_microusd)
 SELECT tenant_id, 'e' || id, id, 'chat', 'm', 1
 FROM jsonb_to_recordset(%(members)s) AS m (tenant_id uuid, id integer)

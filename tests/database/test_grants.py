@@ -33,6 +33,13 @@ EXPECTED = {
         "rate_states": {READ, ADD},
         "rate_states.spent_until": {CHANGE},
         "chat_slots": {READ, ADD, REMOVE},
+        "query_embeddings": {READ, ADD},
+        **{f"query_embeddings.{column}": {CHANGE} for column in ("key", "embedding", "created_at")},
+        "cached_answers": {READ, ADD},
+        **{
+            f"cached_answers.{column}": {CHANGE}
+            for column in ("key", "seen", "answer", "chunks", "sources", "model", "provider", "expires_at")
+        },
         "audit_log": {READ},
         **{
             f"audit_log.{column}": {ADD}
@@ -42,6 +49,8 @@ EXPECTED = {
             )
         },
         "new_id(text)": {EXECUTE},
+        "take_provider_turn(text,uuid,integer,double precision,double precision)": {EXECUTE},
+        "pause_provider_queue(text,uuid,double precision)": {EXECUTE},
     },
     OPERATOR: {
         "schema_migrations": {READ},
@@ -73,6 +82,8 @@ EXPECTED = {
         "rate_states": {READ, ADD, REMOVE},
         "rate_states.spent_until": {CHANGE},
         "chat_slots": {READ, REMOVE},
+        "query_embeddings": {READ, REMOVE},
+        "cached_answers": {READ, REMOVE},
         "audit_log": {READ, ADD},
         "erasures": {READ, ADD},
         "imported_ids": {READ, ADD},
@@ -95,31 +106,43 @@ FUNCTIONS = {
     "erase_member(integer)",
     "erase_tenant()",
     "enter_tenant(uuid,integer,text,uuid)",
+    "require_entry(uuid,integer,text,uuid)",
     "fold_accents(text)",
     "maintain_vector_index(integer,integer)",
     "may_see(text,integer,boolean,text,integer)",
     "member_may_see(text,integer)",
     "member_sight()",
+    "nearest_chunks(uuid,halfvec,text,integer[],double precision,integer)",
     "new_id(text)",
+    "pause_provider_queue(text,uuid,double precision)",
     "rank_by_words(uuid,text,integer[],text[],double precision,double precision,integer)",
     "remove_chunk_words()",
+    "seen_by_member()",
     "take_chat_slot(uuid,integer,text,double precision)",
+    "touch_documents()",
+    "take_provider_turn(text,uuid,integer,double precision,double precision)",
     "words_of(text,text)",
 }
+OF_MEMBERS = {
+    "new_id(text)",
+    "pause_provider_queue(text,uuid,double precision)",
+    "take_provider_turn(text,uuid,integer,double precision,double precision)",
+}
+"""Functions that run with their owner's rights, and that the members' login may call."""
 DEFINERS = {
+    *OF_MEMBERS,
     "drop_index_of_gone_tenant(uuid)",
     "erase_member(integer)",
     "erase_tenant()",
     "maintain_vector_index(integer,integer)",
-    "new_id(text)",
 }
-"""Functions that run with their owner's rights."""
+"""All functions that run with their owner's rights."""
 PARTS_OF_THEM = {"erase_accounts(uuid[])"}
 """Functions that only these may call."""
 
 _GRANTS = """
 SELECT grantee::regrole::text AS login, name, privilege_type AS privilege FROM (
-    SELECT (aclexplode(relacl)).*, relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    SELECT (aclexplode(relacl)).*, relname::text AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace
     UNION ALL
     SELECT (aclexplode(attacl)).*, attrelid::regclass || '.' || attname FROM pg_attribute
         JOIN pg_class AS c ON c.oid = attrelid WHERE relnamespace = 'public'::regnamespace
@@ -181,7 +204,7 @@ def test_there_are_no_functions_but_the_listed_ones_and_the_definers_are_closed(
     for name in DEFINERS:
         assert functions[name]["settings"] == ['search_path=""'], name
         assert functions[name]["owner"] == OWNER, name
-        assert functions[name]["for_app"] is (name == "new_id(text)"), name
+        assert functions[name]["for_app"] is (name in OF_MEMBERS), name
 
 
 def test_there_are_no_views_that_could_pass_the_policies_by(world: World) -> None:
@@ -259,6 +282,9 @@ FORBIDDEN = {
     "change the audit log": "UPDATE audit_log SET outcome = 'done'",
     "shorten the audit log": "DELETE FROM audit_log",
     "read the keys of ids": "SELECT * FROM id_secrets",
+    "see who waits for a provider": "SELECT * FROM provider_turns",
+    "take a turn past the line": "UPDATE provider_turns SET arrived_at = '-infinity'",
+    "end a provider's pause": "UPDATE provider_queues SET paused_until = now()",
     "read a sequence": "SELECT last_value FROM documents_id_seq",
     "draw from a sequence": "SELECT nextval('documents_id_seq')",
     "prolong a session token": "UPDATE session_tokens SET expires_at = now() + interval '1 year'",

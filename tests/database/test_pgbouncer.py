@@ -4,15 +4,14 @@ import random
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import psycopg2
 import pytest
-from psycopg2.extras import RealDictCursor
 
+from evaluation.stage import connected
 from f.core.chunking import split_document
 from f.core.conversations import Exchange, keep_exchange, read_messages, session_exists
 from f.core.database import Database
@@ -79,17 +78,6 @@ def houses(world: World) -> list[House]:
     return made
 
 
-@contextmanager
-def client_of(dsn: str) -> Iterator[Database]:
-    """Connect as a job does."""
-    connection = psycopg2.connect(dsn, cursor_factory=RealDictCursor)
-    connection.autocommit = True
-    try:
-        yield Database(connection)
-    finally:
-        connection.close()
-
-
 def left_over(database: Database) -> dict[str, Any]:
     """Return what a statement finds that names nobody: the settings, the server's process, and how many documents."""
     names = ", ".join(f"current_setting('{name}', true) AS \"{name}\"" for name in SETTINGS)
@@ -124,7 +112,7 @@ class Client:
     def be(self, house: House, viewer: Viewer) -> None:
         """Search, store, find, ask, read and delete as one viewer."""
         caller = Caller(house.tenant.id, viewer.member)
-        assert self.database.admit(caller) == 0
+        assert self.database.admit(caller).budget_after_seconds == 0
         assert self.found(caller, "policies") == house.visible(viewer)
         category = f"of client {self.number}"
         document = self.stored(caller, category)
@@ -186,7 +174,7 @@ def test_fifty_clients_of_two_tenants_over_five_connections_see_their_own_alone(
         dsn = server.dsn(APP, world.credentials.app_password, world.name)
 
         def work(number: int) -> set[int]:
-            with client_of(dsn) as database:
+            with connected(dsn) as database:
                 client = Client(number, houses, database)
                 client.work()
             return client.processes
@@ -205,7 +193,7 @@ def test_a_client_that_vanishes_in_the_middle_leaves_nothing_to_the_next(world: 
             with gone.cursor() as cursor:
                 cursor.execute("SELECT * FROM enter_tenant(%s, NULL, 'system')", (house.tenant.id,))
             gone.close()
-            with client_of(dsn) as database:
+            with connected(dsn) as database:
                 check_nothing_left(database)
 
 

@@ -14,10 +14,19 @@ from dataclasses import dataclass
 
 import pytest
 
+from evaluation.fusion import fuse
 from f.core.database import Database
 from f.core.identity import Caller, MemberType
 from f.core.offline_models import embed
-from f.core.retrieval import Query, Ranked, SearchFilter, load_passages, rank_passages
+from f.core.retrieval import (
+    RANK_CONSTANT,
+    Query,
+    Ranked,
+    SearchFilter,
+    best_possible,
+    load_passages,
+    rank_passages,
+)
 from tests.database.test_enter_tenant import open_app
 from tests.database.worlds import APP, Filled, World, add_document, new_tenant
 
@@ -127,7 +136,7 @@ def pieces_of(world: World, documents: set[int]) -> list[Piece]:
 
 
 def bm25(pieces: list[Piece], asked: Callable[[str], set[str]]) -> dict[int, float]:
-    """Score the chunks that hold a word of the question (Robertson and Zaragoza 2009; k1 = 1.2, b = 0.75)."""
+    """Score the chunks that hold a word of the question (Robertson and Zaragoza 2009; k1 = 1.2, b = 0.6)."""
     mean = sum(piece.stems.total() for piece in pieces) / len(pieces)
     holders = Counter(stem for piece in pieces for stem in asked(piece.language) & piece.stems.keys())
     scores = {}
@@ -136,7 +145,7 @@ def bm25(pieces: list[Piece], asked: Callable[[str], set[str]]) -> dict[int, flo
         for stem in asked(piece.language) & piece.stems.keys():
             rarity = math.log(1 + (len(pieces) - holders[stem] + 0.5) / (holders[stem] + 0.5))
             times, length = piece.stems[stem], piece.stems.total()
-            score += rarity * times * (1.2 + 1) / (times + 1.2 * (1 - 0.75 + 0.75 * length / mean))
+            score += rarity * times * (1.2 + 1) / (times + 1.2 * (1 - 0.6 + 0.6 * length / mean))
         if score:
             scores[piece.chunk] = score
     return scores
@@ -221,6 +230,42 @@ def test_inside_a_filter_rarity_is_counted_inside_the_filter(world: World, datab
 
 def test_vectors_of_another_model_are_never_compared(database: Database, corpus: Corpus) -> None:
     assert search(database, corpus, Query("zzz", half(embed(["glass"])[0]), "another model"), "adult") == []
+
+
+@pytest.mark.parametrize("weight", [0.12, 1.5])
+def test_a_place_among_the_vectors_counts_as_much_as_is_said(database: Database, corpus: Corpus, weight: float) -> None:
+    question = "house insurance excess euros"
+    vector = half(embed([question])[0])
+    by_words = search(database, corpus, Query(question, None, MODEL), "adult")
+    by_vectors = search(database, corpus, Query("", vector, MODEL), "adult")
+
+    fused = search(database, corpus, Query(question, vector, MODEL, vector_weight=weight), "adult")
+
+    wanted = fuse(by_words, by_vectors, vector_weight=weight, rank_constant=RANK_CONSTANT)
+    assert [passage.chunk_id for passage in fused] == [passage.chunk_id for passage in wanted]
+    query = Query("glass", half(embed(["glass"])[0]), MODEL, vector_weight=weight)
+    assert search(database, corpus, query, "adult")[0].score <= best_possible(query)
+
+
+def test_of_equal_passages_the_one_that_holds_a_word_as_it_was_asked_comes_first(
+    world: World, database: Database
+) -> None:
+    tenant = new_tenant(world)
+    texts = ("Insuring boats.", "Insures boats.", "Insurances: boats.", "INSURANCE, boats.", "Insured boats.")
+    with world.connected("postgres") as cursor:
+        documents = [add_document(cursor, tenant.id, texts=(text,)) for text in texts]
+        # What a reader does not see is no word of a passage, though it stands in its text.
+        plain = [add_document(cursor, tenant.id, texts=("Boats and rope.",)) for _ in range(3)]
+        hidden = [add_document(cursor, tenant.id, texts=("Boats and rope. Insurance",)) for _ in range(3)]
+        cursor.execute("DELETE FROM chunk_words WHERE document_id = ANY (%s) AND lexeme = 'insur'", (hidden,))
+        cursor.execute("UPDATE chunk_words SET chunk_length = 2 WHERE document_id = ANY (%s)", (hidden,))
+
+    found = search(database, Corpus(tenant, set(), set()), Query("Insurance of boats?", None, MODEL), "adult")
+
+    assert found[0].document_id == documents[3]
+    assert {passage.document_id for passage in found[:5]} == set(documents)
+    assert {passage.document_id for passage in found[5:]} == {*plain, *hidden}
+    assert [passage.chunk_id for passage in found[5:]] == sorted(passage.chunk_id for passage in found[5:])
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -188,6 +188,8 @@ def compare_tables(stage: Stage, transaction: Transaction, tenant: Tenant, viewe
         "session_tokens": len(tenant.members),
         "rate_states": 1,
         "chat_slots": 1,
+        "query_embeddings": 1,
+        "cached_answers": 1,
         "documents": len(seen),
         "document_chunks": len(texts),
         "chunk_words": sum(1 + len(set(text.split())) for text in texts),

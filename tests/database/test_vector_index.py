@@ -13,7 +13,8 @@ import psycopg2
 import pytest
 
 from f.core.identity import Caller
-from f.core.retrieval import Query, SearchFilter, rank_passages
+from f.core.maintenance import maintain_vector_index
+from f.core.retrieval import LEG, Query, SearchFilter, rank_passages
 from tests.database.test_enter_tenant import open_app
 from tests.database.worlds import APP, OPERATOR, Filled, World, new_tenant, random_vector
 
@@ -64,14 +65,23 @@ def maintain(world: World, tenant: Filled, make_above: int, drop_below: int) -> 
     return outcome
 
 
-def add_vectors(world: World, tenant: Filled, count: int) -> None:
-    document = world.one(
+def add_vectors(world: World, tenant: Filled, count: int) -> int:
+    document: int = world.one(
         "INSERT INTO documents (tenant_id, title, content, content_hash, language, chunk_count, word_count)"
         " VALUES (%s, 'Vectors', 'x', '', 'simple', %s, 0) RETURNING id",
         (tenant.id, count),
     )
     parameters = {"tenant": tenant.id, "document": document, "count": count, "clusters": CLUSTERS}
     world.query(_VECTORS, parameters)
+    return document
+
+
+def scans_of(world: World, tenant: Filled, at_least: int = 0) -> int:
+    """Count how often a tenant's index was asked: a session that has ended is counted a moment later."""
+    scans, until = -1, time.monotonic() + 5
+    while scans < at_least and time.monotonic() < until:
+        scans = world.one("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = %s", (index_of(tenant),))
+    return scans
 
 
 @pytest.fixture(scope="module")
@@ -123,12 +133,49 @@ def test_the_search_for_a_large_tenant_uses_its_index_and_finds_what_an_exact_se
 
     assert wanted == 100
     assert found >= 95
-    scans, until = 0, time.monotonic() + 5  # a session that has ended is counted a moment later
-    while scans < 10 and time.monotonic() < until:
-        scans = world.one(
-            "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = %s", (index_of(indexed.large),)
+    assert scans_of(world, indexed.large, at_least=10) >= 10
+
+
+def test_few_documents_of_a_large_tenant_are_searched_without_its_index_and_completely(
+    world: World, indexed: Tenants
+) -> None:
+    before = scans_of(world, indexed.large)
+    document, vector = add_vectors(world, indexed.large, 30), random_vector(random.Random(2))
+    database = open_app(world.dsn(APP))
+    with database.transaction(Caller(indexed.large.id)) as transaction:
+        found = rank_passages(transaction, Query("zzz", vector, MODEL), SearchFilter(document_ids=[document]))
+        of_another_model = rank_passages(
+            transaction, Query("zzz", vector, "another"), SearchFilter(document_ids=[document])
         )
-    assert scans >= 10
+    with database.transaction(Caller(indexed.large.id)) as transaction:  # what was counted is told at its end
+        transaction.rows("SELECT pg_stat_force_next_flush()")
+    database.connection.close()
+
+    assert len(found) == 30
+    assert of_another_model == []
+    assert scans_of(world, indexed.large) == before
+
+
+def test_the_index_gives_no_vectors_of_another_model(world: World, indexed: Tenants) -> None:
+    database, vector = open_app(world.dsn(APP)), random_vector(random.Random(3))
+    with database.transaction(Caller(indexed.large.id)) as transaction:
+        assert rank_passages(transaction, Query("zzz", vector, "another"), SearchFilter()) == []
+    database.connection.close()
+
+
+def test_equal_vectors_are_in_the_order_of_their_ids_also_where_the_leg_ends(world: World) -> None:
+    tenant = new_tenant(world)
+    document = add_vectors(world, tenant, LEG + 50)
+    world.query(
+        "UPDATE document_chunks SET embedding = array_fill(1, '{1024}')::halfvec WHERE tenant_id = %s", (tenant.id,)
+    )
+    database = open_app(world.dsn(APP))
+    with database.transaction(Caller(tenant.id)) as transaction:
+        found = rank_passages(transaction, Query("zzz", [1.0] * 1024, MODEL), SearchFilter())
+    database.connection.close()
+
+    ids = world.query("SELECT id FROM document_chunks WHERE document_id = %s ORDER BY id LIMIT %s", (document, LEG))
+    assert [passage.chunk_id for passage in found] == [row["id"] for row in ids]
 
 
 def test_the_small_tenant_is_searched_without_it_and_completely(world: World, indexed: Tenants) -> None:
@@ -163,6 +210,19 @@ def test_an_index_is_made_kept_and_dropped_as_the_tenants_size_demands(world: Wo
     assert maintain(world, small, SMALL + 100, SMALL + 1) == "dropped"
     assert indexes(world) == set()
     assert maintain(world, small, SMALL + 100, SMALL + 1) == "none"
+
+
+def test_an_index_has_the_time_and_the_memory_that_it_takes(world: World, unindexed: Tenants) -> None:
+    database = open_app(world.dsn(OPERATOR))
+    with database.transaction(Caller(unindexed.large.id, None, "system")) as transaction:
+        assert maintain_vector_index(transaction)["none"] == 1
+        assert transaction.row("SHOW statement_timeout") == {"statement_timeout": "1h"}
+        transaction.execute("SET LOCAL maintenance_work_mem = '1MB'")
+        assert transaction.row("SELECT maintain_vector_index(%s, 1) AS outcome", (LARGE - 1,)) == {"outcome": "made"}
+        memory = transaction.row("SELECT setting::bigint AS kb FROM pg_settings WHERE name = 'maintenance_work_mem'")
+        assert memory is not None
+        assert memory["kb"] > 2 * LARGE  # two kilobytes a vector, and its neighbours
+    database.connection.close()
 
 
 def test_one_tenants_size_decides_nothing_for_another(world: World, unindexed: Tenants) -> None:

@@ -27,14 +27,17 @@ NO_TENANT_NEEDED = {
     ("users", "accounts are known to who erases them"),
     ("erasures", "operators keep what was erased"),
     ("id_secrets", "new_id() alone reads the keys of ids"),
+    ("provider_queues", "take_provider_turn() alone knows the queues"),
+    ("provider_turns", "take_provider_turn() alone knows who waits"),
 }
 """Policies for the operators' login, or for the owner that nobody can be, about what is beside the tenants."""
 SEEN_BY_OPERATORS = {"tenants", "users", "erasures"}
-MANY_TENANTS_KEYS = {
+MANY_TENANTS_KEYS: dict[str, set[tuple[str, ...]]] = {
     "tenants": {("id",), ("slug",)}, "users": {("id",), ("email",)}, "erasures": {("id",)},
     "id_secrets": {("sequence_name",)},
+    "provider_queues": {("queue",)}, "provider_turns": {("queue", "share", "ticket")},
 }  # fmt: skip
-"""Unique keys of the tables that are beside the tenants; only operators write them."""
+"""Unique keys of the tables that are beside the tenants; only operators, or functions of the owner's, write them."""
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,8 @@ APP, OPERATOR, OWNER = "knowledge_app", "knowledge_operator", "knowledge_owner"
 WITH_ALL_GRANTS = "has_all_grants"
 """A login of tests that may do everything to every table: only the policies stand before it."""
 _GRANTED_PASSWORD = "only-for-tests"
+BESIDE_TENANTS = ("schema_migrations", "id_secrets", "provider_queues", "provider_turns")
+"""The ledger of migrations, the keys of ids, and who waits for a provider: no login has a right on the latter three."""
 MEMBER_TYPES = ("admin", "adult", "teen", "child")
 VISIBILITIES = ("everyone", "adults_only", "admins_only", "private")
 
@@ -83,8 +85,8 @@ class World:
         return [row["relname"] for row in rows]
 
     def walled_tables(self) -> list[str]:
-        """List the tables whose rows belong to tenants: all but the ledger of migrations and the keys of ids."""
-        return [table for table in self.tables() if table not in ("schema_migrations", "id_secrets")]
+        """List the tables whose rows belong to tenants."""
+        return [table for table in self.tables() if table not in BESIDE_TENANTS]
 
     def tenant_tables(self) -> list[str]:
         """List the tables with a ``tenant_id``."""
@@ -171,6 +173,12 @@ def fill(world: World, *, admins_see_private: bool = True) -> Filled:
         )
         _insert(cursor, "rate_states", tenant_id=tenant.id, subject=0, kind="requests", spent_until="2026-01-01")
         _insert(cursor, "chat_slots", tenant_id=tenant.id, run_id="r", ends_at="2026-01-01")
+        remembered = {"tenant_id": tenant.id, "subject": tenant.members["adult"], "place": 0, "key": bytes(32)}
+        _insert(cursor, "query_embeddings", **remembered, embedding=str([0.0] * 1024))
+        _insert(
+            cursor, "cached_answers", **remembered, seen=bytes(32), answer="75 euros.", chunks=[1], sources=[1],
+            model="m", provider="offline", expires_at="2100-01-01",
+        )  # fmt: skip
         _insert(
             cursor, "audit_log", tenant_id=tenant.id, identity="trusted", action="search", outcome="done", job_id="j"
         )

@@ -65,11 +65,11 @@ def test_the_deployment_can_set_every_variable() -> None:
 
 def test_everything_that_the_shared_modules_read_has_a_template() -> None:
     templates = {path_of(file) for file in (*RESOURCE_FILES, *VARIABLE_FILES)}
-    reading = re.compile(r"read_(?:resource|variable)\(\s*f?[\"'](f/[a-z_/{}]+)[\"']")
+    reading = re.compile(r"""(?:read_(?:resource|variable)\(\s*f?|^[A-Z].* = .*)["'](f/[a-z_/{}]+)["']""", re.MULTILINE)
     read_paths = {
         path for file in (REPOSITORY / "f").rglob("*.py") for path in reading.findall(file.read_text(encoding="utf-8"))
     }
-    assert AI_SETTINGS in read_paths
+    assert {AI_SETTINGS, *DATABASE_RESOURCES} <= read_paths
     for path in read_paths:
         pattern = re.compile(re.sub(r"\\\{.*?\\\}", "[a-z_]+", re.escape(path)))
         assert [template for template in templates if pattern.fullmatch(template)], path

@@ -122,8 +122,9 @@ def test_a_night_with_nothing_to_do_reports_zeros(night: Installation) -> None:
         data["documents"]["documents"], data["documents"]["chunks"], data["sessions"]["sessions"],
         data["sessions"]["messages"], data["requeued"]["queued"], data["requeued"]["failed"],
         data["indexes"]["made"], data["indexes"]["dropped"], data["sessions"]["tokens"],
+        data["sessions"]["questions"], data["sessions"]["answers"],
     ]  # fmt: skip
-    assert counts == [0] * 9
+    assert counts == [0] * 11
     assert {name for name, count in data["orphans"].items() if count} == {"tenants"}
 
 
@@ -163,9 +164,14 @@ def test_what_answers_repeated_of_a_document_is_purged_with_it(night: Installati
     ask = partial(night.run, "f/chatbot/chat", tenant_id=tenant.id, user_member_id=tenant.adult)
     session = ask(question="When does the therapist come?").data["session_id"]
     ask(question="And the weather?", document_ids=[]).done()
+    night.query(
+        "INSERT INTO cached_answers VALUES (%s, 0, 0, sha256(''), sha256(''), 'Thursdays', ARRAY[1], ARRAY[%s], 'm',"
+        " 'offline', now() + '1 day')",
+        (tenant.id, document),
+    )
     night.run("f/chatbot/delete_document", tenant_id=tenant.id, document_id=document).done()
 
-    clean(night)
+    night.run("f/operations/purge_documents").done()
 
     assert rows_that_hold(night, ["Thursdays", "Therapy"]) == []
     kept = night.query(
@@ -194,6 +200,37 @@ def test_expired_conversations_go_with_their_messages_and_their_usage_stays(nigh
     assert [str(row["id"]) for row in left] == [new["session_id"]]
     assert row_counts(night, tenant.id)["conversation_messages"] == 2
     assert row_counts(night, tenant.id)["api_usage"] == usage
+
+
+def test_what_is_remembered_of_questions_goes_when_it_is_old_or_too_much(
+    night: Installation,
+) -> None:
+    tenant, busy = night.new_tenant(), night.new_tenant()
+    clean(night)
+    night.query(
+        "INSERT INTO query_embeddings"
+        " SELECT %s, 0, n, sha256(''), array_fill(0, ARRAY[1024])::halfvec, now() - make_interval(days => 28 + n)"
+        " FROM generate_series(1, 3) AS n",
+        (tenant.id,),
+    )
+    night.query(
+        "INSERT INTO query_embeddings SELECT %s, 0, n, sha256(''), array_fill(0, ARRAY[1024])::halfvec,"
+        " now() - make_interval(secs => n) FROM generate_series(0, 10002) AS n",
+        (busy.id,),
+    )
+    night.query(
+        "INSERT INTO cached_answers SELECT %s, 0, n, sha256(''), sha256(''), 'A', ARRAY[1], ARRAY[1], 'm', 'offline',"
+        " now() + make_interval(mins => n - 1) FROM generate_series(0, 2) AS n",
+        (tenant.id,),
+    )
+
+    data = clean(night)
+
+    assert (data["sessions"]["questions"], data["sessions"]["answers"]) == (2 + 3, 2)
+    left = night.query("SELECT place FROM query_embeddings WHERE tenant_id = %s ORDER BY place", (tenant.id,))
+    assert [row["place"] for row in left] == [1]
+    newest = night.query("SELECT count(*) AS rows, max(place) FROM query_embeddings WHERE tenant_id = %s", (busy.id,))
+    assert newest == [{"rows": 10_000, "max": 9_999}]
 
 
 def test_session_tokens_that_open_nothing_any_more_are_removed(night: Installation) -> None:

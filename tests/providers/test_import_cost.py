@@ -1,4 +1,4 @@
-"""A job pays only for the provider that it calls."""
+"""A job pays only for the provider that it calls, and a member only for what they wait for."""
 
 import json
 import subprocess
@@ -54,3 +54,32 @@ except ProviderUnavailable:
     loaded = modules_after(code)
     assert loads in loaded
     assert leaves not in loaded
+
+
+def test_what_a_member_waits_for_loads_no_sdk() -> None:
+    code = """
+from f.core import cohere_models, groq_models
+from f.core.ai_settings import ModelSettings
+from f.core.provider_calls import Deadline, Target, run_with_fallback
+from f.core.errors import ProviderUnavailable
+model = ModelSettings("m", "http://127.0.0.1:1")
+for call in (
+    lambda: cohere_models.embed(["text"], "query", model, "key"),
+    lambda: cohere_models.rerank("what", ["text"], model, "key"),
+    lambda: cohere_models.chat([], model, "key", 1),
+    lambda: next(cohere_models.chat_stream([], model, "key", 1)),
+    lambda: groq_models.chat([], model, "key", 1),
+    lambda: next(groq_models.chat_stream([], model, "key", 1)),
+):
+    try:
+        run_with_fallback([Target("cohere", "m", call)], Deadline(0.2), tries=1)
+    except ProviderUnavailable:
+        continue
+    raise SystemExit("something answers")"""
+    assert not modules_after(code) & {"cohere", "groq", "pydantic", "asyncio", "click", "concurrent.futures"}
+
+
+def test_a_members_job_loads_nothing_that_only_other_jobs_need() -> None:
+    loaded = modules_after("import f.chatbot.chat, f.chatbot.search")
+    assert not loaded & {"cohere", "groq", "pydantic", "asyncio", "anyio", "click", "pgvector", "numpy", "fractions"}
+    assert not {name for name in loaded if name.startswith("f.core.") and name.endswith("_models")}

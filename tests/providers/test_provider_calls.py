@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from f.core import provider_calls
-from f.core.errors import Misconfigured, ProviderRejected, ProviderUnavailable
+from f.core.errors import Misconfigured, ProviderBusy, ProviderRejected, ProviderUnavailable
 from f.core.provider_calls import Deadline, Target, Unusable, run_with_fallback, usable_key
 
 
@@ -108,6 +108,27 @@ def test_a_429_is_not_a_failure_and_pauses_have_a_longest() -> None:
     assert clock.slept[-1] == provider_calls.LONGEST_PAUSE_SECONDS
     with pytest.raises(ProviderUnavailable, match="asks to wait"):
         run(clock, scripted(answered(429)), seconds=40)
+
+
+def test_pauses_put_the_deadline_off_as_far_as_they_may() -> None:
+    clock = Clock()
+    limited = answered(429, **{"Retry-After": "30"})
+    deadline = Deadline(40, clock, pause_seconds=50)
+    with pytest.raises(ProviderBusy) as caught:
+        run_with_fallback([Target("groq", "m", scripted(limited))], deadline, sleep=clock.sleep, jitter=lambda: 1.0)
+    assert sum(clock.slept) <= 40 + 50
+    assert len(clock.slept) == 2
+    assert caught.value.retry_after_seconds == 32
+    with pytest.raises(ProviderUnavailable) as down:
+        run(clock, scripted(answered(503, **{"Retry-After": "45"})))
+    assert not isinstance(down.value, ProviderBusy)
+
+
+def test_who_is_asked_to_wait_again_does_not_come_back_with_all_the_others() -> None:
+    clock = Clock()
+    limited = answered(429, **{"Retry-After": "2"})
+    assert run(clock, scripted(limited, limited, limited, "ok")) == "ok"
+    assert clock.slept == [2.0, 3.0, 4.0]
 
 
 def test_a_long_retry_after_is_told_and_not_waited_for() -> None:

@@ -83,7 +83,7 @@ def failure_of(task: Task, settings: AiSettings, keys: ProviderKeys) -> Knowledg
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
 @pytest.mark.parametrize("pair", ["cloud", "local"])
 def test_no_error_shows_a_secret(request: pytest.FixtureRequest, logged: io.StringIO, pair: str, task: Task) -> None:
-    settings = replace(request.getfixturevalue(pair), deadline_seconds=0.15)
+    settings = replace(request.getfixturevalue(pair), deadline_seconds=0.15, queue_seconds=0)
     servers: list[ProviderServer] = [request.getfixturevalue(name) for name in ("cohere", "groq", "ollama")]
     failed = set()
     for name, fault in FAULTS.items():

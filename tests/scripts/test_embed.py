@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from functools import partial
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -194,6 +195,48 @@ def test_small_documents_share_a_call(cloud: Cloud) -> None:
     cloud.installation.run(EMBED, tenant_id=tenant.id)
 
     assert [len(request.body["texts"]) for request in cloud.cohere.requests_to("/embed")] == [40]
+
+
+def test_calls_are_full_and_several_at_once_although_documents_are_small(cloud: Cloud) -> None:
+    tenant = cloud.installation.new_tenant()
+    insert_documents(cloud.installation, tenant, letters(3 * 96 + 7))
+    together = Barrier(4, timeout=20)
+
+    def embed(texts: list[str]) -> list[list[float]]:
+        together.wait()  # breaks, and the call with it, unless four calls are in flight
+        return cheap()(texts)
+
+    cloud.cohere.embed = embed
+    data = cloud.installation.run(EMBED, tenant_id=tenant.id).data
+
+    assert sorted(len(request.body["texts"]) for request in cloud.cohere.requests_to("/embed")) == [7, 96, 96, 96]
+    assert data["documents"] == 3 * 96 + 7
+
+
+def test_a_pause_longer_than_a_calls_deadline_costs_the_pause_and_nothing_else(cloud: Cloud) -> None:
+    cloud.use(deadline_seconds=1)
+    tenant = cloud.installation.new_tenant()
+    insert_documents(cloud.installation, tenant, letters(3 * 96))
+    cloud.cohere.fail(rate_limit(2), on="/embed", times=1)
+
+    data = cloud.installation.run(EMBED, tenant_id=tenant.id).data
+
+    requests = cloud.cohere.requests_to("/embed")
+    sent = [tuple(request.body["texts"]) for request in requests]
+    assert (data["documents"], data["failed"], len(data["usage"])) == (3 * 96, 0, 3)
+    assert len(sent) == 4
+    assert len(set(sent)) == 3
+    refused = next(place for place, texts in enumerate(sent) if sent.count(texts) == 2)
+    again = len(sent) - 1
+    assert sent[again] == sent[refused]
+    assert requests[again].at - requests[refused].at >= 2
+    assert all(request.at < requests[again].at for request in requests[:again])
+    assert {row["attempts"] for row in _rows(cloud, tenant)} == {1}
+    assert embedded_whole(cloud.installation, tenant)
+
+
+def _rows(cloud: Cloud, tenant: Tenant) -> list[Json]:
+    return cloud.installation.query("SELECT attempts FROM documents WHERE tenant_id = %s", (tenant.id,))
 
 
 def test_two_runs_at_once_embed_each_chunk_once_and_count_it_once(cloud: Cloud) -> None:

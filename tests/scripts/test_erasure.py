@@ -32,6 +32,17 @@ class Family:
     own_account: str
 
 
+REMEMBERED = """
+WITH question AS (
+    INSERT INTO query_embeddings VALUES (%(tenant)s, %(member)s, 0, sha256(''), array_fill(0, ARRAY[1024])::halfvec)
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO cached_answers
+SELECT %(tenant)s, %(member)s, 0, sha256(''), sha256(''), %(text)s, ARRAY[7], ARRAY[%(document)s], 'm', 'offline',
+       now() + interval '1 hour'
+"""
+
+
 def fill(installation: Installation, shared_email: str) -> Family:
     """Make a tenant, and put something into every table that a tenant has rows in, by using it where that can be."""
     word = f"zyx{secrets.token_hex(6)}"
@@ -50,6 +61,7 @@ def fill(installation: Installation, shared_email: str) -> Family:
         cursor.execute("UPDATE tenants SET name = %s WHERE id = %s", (word, tenant.id))
         cursor.execute("INSERT INTO chat_slots VALUES (%s, %s, %s, now() + '1 hour')", (tenant.id, word, tenant.adult))
         cursor.execute("INSERT INTO imported_ids VALUES (%s, 'member', 7, %s)", (tenant.id, tenant.adult))
+        cursor.execute(REMEMBERED, {"tenant": tenant.id, "member": tenant.adult, "text": word, "document": 7})
         cursor.execute(
             "INSERT INTO expiry_notices (tenant_id, document_id, member_id, threshold, expires_at)"
             " SELECT tenant_id, id, %s, 'expired', expires_at FROM documents"
@@ -282,6 +294,13 @@ def test_a_member_goes_with_what_is_theirs_alone_and_shared_documents_stay_witho
             (tenant.id, f"run {kind}", tenant.types[kind]),
         )
         installation.query(
+            REMEMBERED,
+            {
+                "tenant": tenant.id, "member": tenant.types[kind], "document": kept["own"],
+                "text": f"{household.secret('own')}.",
+            },
+        )  # fmt: skip
+        installation.query(
             "INSERT INTO imported_ids VALUES (%s, 'member', %s, %s)",
             (tenant.id, tenant.types[kind], tenant.types[kind]),
         )
@@ -296,7 +315,8 @@ def test_a_member_goes_with_what_is_theirs_alone_and_shared_documents_stay_witho
     assert counts == {**{table: n for table, n in removed.items() if table != "audit_log"}, "users": 1}
     assert counts == counts | {
         "documents": 2, "document_chunks": 2, "expiry_notices": 3, "conversation_sessions": 1, "session_tokens": 1,
-        "conversation_messages": 2, "chat_slots": 1, "imported_ids": 1, "family_members": 1, "tenant_memberships": 1,
+        "conversation_messages": 2, "chat_slots": 1, "query_embeddings": 2, "cached_answers": 2, "imported_ids": 1,
+        "family_members": 1, "tenant_memberships": 1,
     }  # fmt: skip
     told = {name for name in kept if holding(installation, f"{household.secret(name)}.")}
     assert told == set(kept) - {"own", "given"}

@@ -78,6 +78,18 @@ DEEDS: dict[str, tuple[str, int, bool]] = {
     ),
     "slots_of_nobody": ("INSERT INTO chat_slots VALUES (%(tenant)s, 'run', 7, now() + '1 hour')", 1, True),
     "limits_of_nobody": ("INSERT INTO rate_states VALUES (%(tenant)s, 7, 'tokens', now())", 1, True),
+    "questions_of_nobody": (
+        "INSERT INTO query_embeddings VALUES (%(tenant)s, 7, 0, sha256(''), array_fill(0, ARRAY[1024])::halfvec)",
+        1, True,
+    ),
+    "answers_for_nobody": (
+        "INSERT INTO cached_answers VALUES (%(tenant)s, 7, 0, sha256(''), sha256(''), 'A', ARRAY[1],"
+        " ARRAY[%(document)s], 'm', 'offline', now() + '1 hour')", 1, True,
+    ),
+    "answers_from_nothing": (
+        "INSERT INTO cached_answers VALUES (%(tenant)s, 0, 0, sha256(''), sha256(''), 'A', ARRAY[1],"
+        " ARRAY[%(document)s, 8], 'm', 'offline', now() + '1 hour')", 1, True,
+    ),
     "tokens_long_expired": (
         "UPDATE session_tokens SET expires_at = now() - interval '49 hours' WHERE tenant_id = %(tenant)s", 1, True,
     ),
@@ -122,7 +134,7 @@ def of(night: Installation, tenant: Tenant) -> Json:
     """Return all rows of a tenant."""
     return {
         table: night.query(f"SELECT t::text FROM {table} AS t WHERE t::text LIKE %s ORDER BY 1", (f"%{tenant.id}%",))
-        for table in contents(night, None)
+        for table in contents(night)
     }
 
 

@@ -415,3 +415,19 @@ def test_who_is_not_known_costs_no_call_of_a_provider(cloud: Cloud, shelf: Tenan
         cloud.installation.run(script, tenant_id=shelf.id, user_member_id=2_000_000_000, **asked).refused(404)
 
     assert cloud.cohere.requests == []
+
+
+def test_a_question_that_is_asked_again_is_not_embedded_again(cloud: Cloud, shelf: Tenant) -> None:
+    question = "Who pays after a theft from the cellar?"
+    once = cloud.installation.run(SEARCH, tenant_id=shelf.id, query=question).data
+    assert len(cloud.cohere.requests_to("/embed")) == 1
+    counted = usage(cloud.installation, shelf, "embed")
+    cloud.cohere.fail(status(500), on="/embed", times=None)
+
+    again = cloud.installation.run(SEARCH, tenant_id=shelf.id, query=question.replace(" ", "  ")).data
+
+    assert again == once
+    assert again["degraded"] is False
+    assert len(cloud.cohere.requests_to("/embed")) == 1
+    assert usage(cloud.installation, shelf, "embed") == counted
+    assert cloud.installation.run(SEARCH, tenant_id=shelf.id, query="Another one?").data["degraded"] is True

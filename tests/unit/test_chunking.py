@@ -80,6 +80,27 @@ def test_headings_of_all_kinds_make_the_path() -> None:
     ]
 
 
+def test_a_wikis_headings_and_titles_without_marks_make_the_path() -> None:
+    text = "Word after word follows here, and more of them. " * 6
+    content = (
+        f"= Atlas =\n{text}\n == Rivers == \n{text}\n = = = The Nile = = = \n{text}\n==== Sources\n{text}\n"
+        f"== Hills ==\n{text}\n\nΟι κάμποι\n{text}\n\nMeadows and fields (two kinds)\n\n{text}"
+    )
+    paths = [chunk.heading_path for chunk in split_document(content, 100)]
+    assert paths == [
+        ("Atlas",),
+        ("Atlas", "Rivers"),
+        ("Atlas", "Rivers", "The Nile"),
+        ("Atlas", "Rivers", "The Nile", "Sources"),
+        ("Atlas", "Hills"),
+        ("Atlas", "Hills", "Οι κάμποι"),
+        ("Atlas", "Hills", "Meadows and fields (two kinds)"),
+    ]
+
+
+PARAGRAPH = "A paragraph goes on and on, over one line that is not broken, until it has said what it has to say. " * 2
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -92,6 +113,15 @@ def test_headings_of_all_kinds_make_the_path() -> None:
         "    # indented code\n\ntext",
         "2024\n\nA year.",
         "Totals follow\n-\ntext",
+        "We write\n= y + 1\nand mean it",
+        "== 4 is a comparison\n",
+        "= Position ; GP = \ntext",
+        "Here is text that is wrapped\nat some width, as mails are",
+        f"Where is it?\n{PARAGRAPH}",
+        f"Name: Elena\n{PARAGRAPH}",
+        f"and so on\n{PARAGRAPH}",
+        f"Before.\nAfter it\n{PARAGRAPH}",
+        f"Figure 2 Sales by month\n{PARAGRAPH}",
     ],
 )
 def test_what_only_looks_like_a_heading_is_text(content: str) -> None:
@@ -126,11 +156,28 @@ def test_long_sections_are_cut_evenly_at_paragraphs() -> None:
     assert min(chunk.token_count for chunk in chunks) > 25
 
 
+def test_a_paragraph_that_fits_is_not_cut_to_fill_a_chunk() -> None:
+    paragraphs = [f"Paragraph {n} begins. " + "It has a few words more. " * (2 + 5 * (n % 2)) for n in range(8)]
+    content = "\n\n".join(paragraph.strip() for paragraph in paragraphs)
+    assert all(text.startswith("Paragraph") for text in texts(content, split_document(content, 60)))
+
+
 def test_long_paragraphs_are_cut_at_sentences_also_in_greek() -> None:
     content = "Ο Νίκος μένει π.χ. στην Αθήνα. Πότε έρχεται; Στις 3.5 ακριβώς, λέει ο κ. Παππάς! " * 10
     for text in texts(content, split_document(content, 60)):
         assert text[-1] in ".;!"
         assert not text.endswith(("π.χ.", "κ."))
+
+
+@pytest.mark.parametrize(
+    ("content", "budget", "ends"),
+    [
+        ("there was rain, there was wind and snow; " * 12, 30, ",;"),
+        ("the wind went on, and the rain too. " * 11, 60, "."),
+    ],
+)
+def test_a_sentence_above_the_budget_is_cut_between_its_clauses(content: str, budget: int, ends: str) -> None:
+    assert all(text[-1] in ends for text in texts(content, split_document(content, budget)))
 
 
 def test_a_table_that_fits_stays_whole_and_a_long_one_is_cut_between_rows() -> None:
@@ -179,6 +226,7 @@ def test_a_lone_surrogate_does_not_break_anything() -> None:
         "x" * 1_000_000,
         "." * 500_000,
         "# a\n" * 40_000,
+        "== a ==\n" * 40_000,
         "|" * 300_000,
         "|a\n" * 60_000,
         "```\n" * 40_000,
@@ -192,7 +240,7 @@ def test_a_lone_surrogate_does_not_break_anything() -> None:
         (" " * 1000 + "a") * 500,
         "\f" * 50_000 + "a",
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_odd_input_takes_linear_time(content: str) -> None:
     began = time.perf_counter()

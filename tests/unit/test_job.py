@@ -1,6 +1,8 @@
 """What every script has in common, where no server is needed to see it."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -8,6 +10,7 @@ import wmill
 
 from f.core.errors import KnowledgeError, Misconfigured, NotFound, ProviderUnavailable
 from f.core.job import read_resource, read_variable, run_id, script, send_event
+from local.stack import REPOSITORY
 
 
 @pytest.fixture(autouse=True)
@@ -118,3 +121,37 @@ def test_a_variable_that_is_no_text_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 
     with pytest.raises(Misconfigured, match="f/x/y must be a text"):
         main()
+
+
+def test_what_is_read_ahead_is_asked_for_once_and_fails_only_who_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def get_resource(path: str) -> str:
+        asked.append(path)
+        if path == "f/x/missing":
+            raise RuntimeError("http://inner/address")
+        return path.upper()
+
+    monkeypatch.setattr(wmill, "get_resource", get_resource)
+
+    @script(ahead=("f/x/there", "f/x/missing"))
+    def main(path: str) -> dict[str, object]:
+        return {"value": read_resource(path)}
+
+    assert main("f/x/there")["data"] == {"value": "F/X/THERE"}
+    assert sorted(asked) == ["f/x/missing", "f/x/there"]
+    with pytest.raises(Misconfigured, match=r"f/x/missing cannot be read \(RuntimeError\)") as raised:
+        main("f/x/missing")
+    assert "inner" not in str(raised.value)
+    asked.clear()
+    assert main("f/x/another")["data"] == {"value": "F/X/ANOTHER"}
+    assert asked.count("f/x/another") == 1
+
+
+def test_a_module_that_is_left_out_is_there_for_whoever_uses_it() -> None:
+    code = (
+        "import sys, f.core.job, wmill; assert not {'asyncio', 'click'} & sys.modules.keys()\n"
+        "assert wmill.client._asyncio.iscoroutine(1) is False\n"
+        "import anyio, asyncio, httpx; assert asyncio.run and anyio.run and httpx.AsyncClient"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30, cwd=REPOSITORY)

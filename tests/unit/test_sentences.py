@@ -27,6 +27,8 @@ def split(text: str) -> list[str]:
          ["Πότε λήγει;", "Στις 3 Μαΐου.", "Ο κ. Παππάς το ξέρει, π.χ. από εμένα."]),
         ("Τι είναι το API; Μια διεπαφή.", ["Τι είναι το API;", "Μια διεπαφή."]),
         ("Wait... what? Yes… Fine.", ["Wait... what?", "Yes…", "Fine."]),
+        ("fees at acme inc . and its parts fell . they rose in 2009 ; then u.s . fees fell . e.g. these",
+         ["fees at acme inc . and its parts fell .", "they rose in 2009 ; then u.s . fees fell .", "e.g. these"]),
         ("A line\n\nAnother paragraph", ["A line", "Another paragraph"]),
         ("To buy:\n- milk\n- bread\n1. first\n2. second", ["To buy:", "- milk", "- bread", "1. first", "2. second"]),
         ("Name: Maria\nBlood type: A+", ["Name: Maria", "Blood type: A+"]),
