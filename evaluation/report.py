@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ DEFAULT_FOLDER = ".build/results"  # git ignores it
 PROJECT_FILE = Path(__file__).resolve().parent.parent / "pyproject.toml"
 LEAST_DIGITS_FROM = 100
 WIDTH_INCHES, HEIGHT_INCHES, DOTS_PER_INCH = 8.0, 4.5, 120
+LETTERS_ACROSS = 110
 GROUP_WIDTH = 0.8
 
 
@@ -140,7 +142,9 @@ def bar_plot(
         shift = (place - (len(series) - 1) / 2) * width
         bars = axes.bar([group + shift for group in range(len(labels))], list(values), width, label=name)
         axes.bar_label(bars, labels=[readable(float(value)) for value in values], fontsize=7, padding=1)
-    axes.set_xticks(range(len(labels)), list(labels))
+    width_in_letters = max(8, LETTERS_ACROSS // max(1, len(labels)))
+    lines = [label if "\n" in label else fill(label, width_in_letters) for label in labels]
+    axes.set_xticks(range(len(labels)), lines, fontsize=8 if any("\n" in line for line in lines) else None)
     if least is not None:
         axes.set_ylim(bottom=least)
     _legend(axes, len(series))
