@@ -309,7 +309,7 @@ def _arguments_as_sent(job: str) -> dict[str, object]:
     record = _read("job", "record", lambda: wmill.get_job(job))
     arguments = record.get("args") if isinstance(record, dict) else record
     if isinstance(arguments, dict) and arguments.keys() == {"reason"}:
-        client = wmill.Windmill()  # type: ignore[no-untyped-call] # wmill ships no types
+        client: Any = wmill.client._client  # the one that has just read the record
         address = f"/w/{client.workspace}/jobs_u/get_args/{job}"
         arguments = _read("job", "arguments", lambda: client.get(address).json())
     if arguments is None:

@@ -23,7 +23,7 @@ from local.server.processes import JobProcess, ProcessGroups, reader_of
 _PROGRAM = Path(__file__).with_name("template_process.py")
 # What the jobs of this collection import of other packages; never anything of theirs.
 _MODULES = (
-    *("wmill", "httpcore", "psycopg2.extras", "pgvector", "hmac", "fractions", "concurrent.futures.thread"),
+    *("wmill", "httpcore", "psycopg2.extras", "hmac", "fractions", "concurrent.futures.thread"),
     *("cohere.client_v2", "groq.resources"),
 )
 _MOST_LOSSES = 3
