@@ -24,7 +24,7 @@ serve: $(INSTALLED)  ## the local server on PORT (8000), with curl lines to copy
 test: lint $(NODE_INSTALLED)  ## every check and every test
 	$(RUN) -m deploy.metadata --check
 	$(RUN) -m deploy.locks --check
-	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term:skip-covered
+	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 lint: $(INSTALLED)  ## style and types
 	$(VENV)/bin/ruff check .

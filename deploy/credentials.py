@@ -23,6 +23,9 @@ VARIABLES = {
     "f/chatbot/groq_key": "GROQ_API_KEY",
     "f/chatbot/identity_mode": "IDENTITY_MODE",
     "f/chatbot/session_signing_keys": "SESSION_SIGNING_KEYS",
+    "f/operations/smtp_password": "SMTP_PASSWORD",
+    "f/operations/notice_sender": "NOTICE_SENDER",
+    "f/operations/notice_webhook_secret": "NOTICE_WEBHOOK_SECRET",
 }
 """The environment variable that each of Windmill's variables is set from."""
 
@@ -35,7 +38,17 @@ DATABASE_FIELDS = {
 """The environment variables that the two database resources are set from."""
 
 DATABASE_RESOURCES = ("f/chatbot/postgres_db", "f/operations/postgres_db")
+CHANNEL_FIELDS = {
+    "f/operations/smtp": {"host": "SMTP_HOST", "port": "SMTP_PORT", "user": "SMTP_USER"},
+    "f/operations/notice_webhook": {"url": "NOTICE_WEBHOOK_URL"},
+}
+"""The environment variables that the resources of each channel of notices are set from."""
+
 AI_SETTINGS = "f/chatbot/ai_settings"
+FILE_SOURCES = "f/chatbot/file_sources"
+JSON_FILES = {AI_SETTINGS: "AI_SETTINGS_FILE", FILE_SOURCES: "FILE_SOURCES_FILE"}
+"""The environment variables that name a file with the value of a resource."""
+
 IDENTITY_MODES = ("trusted", "signed")
 
 
@@ -87,9 +100,8 @@ def plan_changes(repository: Path, given: Mapping[str, tuple[str, Any]], server:
             if path in given:
                 base = known["value"] if known and isinstance(known.get("value"), dict) else template["value"]
                 reason, value = given[path]
-                changes.append(
-                    Change(kind, path, reason, template, {**base, **value} if path in DATABASE_RESOURCES else value)
-                )
+                in_part = path in DATABASE_RESOURCES or path in CHANNEL_FIELDS
+                changes.append(Change(kind, path, reason, template, {**base, **value} if in_part else value))
             elif known is None:
                 changes.append(Change(kind, path, "new, from the template", template, template["value"]))
     return changes
@@ -123,7 +135,8 @@ def read_values(environment: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
         environment: The environment of the deployment.
 
     Returns:
-        For each path where the value came from, and the value; for a database resource, the part of it that is given.
+        For each path where the value came from, and the value; for a database's or a channel's resource, the part of it
+        that is given.
 
     Raises:
         DeployError: If a value is malformed; the message names the variable, not the value.
@@ -136,28 +149,38 @@ def read_values(environment: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
     mode = given.get("f/chatbot/identity_mode")
     if mode and mode[1] not in IDENTITY_MODES:
         raise DeployError(f"IDENTITY_MODE must be {' or '.join(IDENTITY_MODES)}.")
-    database: dict[str, Any] = {
-        key: environment[name] for key, name in DATABASE_FIELDS.items() if environment.get(name)
+    for paths, fields in (
+        (DATABASE_RESOURCES, DATABASE_FIELDS),
+        *(((path,), fields) for path, fields in CHANNEL_FIELDS.items()),
+    ):
+        if part := _part_of_resource(environment, fields):
+            names = ", ".join(fields[key] for key in part)
+            given |= dict.fromkeys(paths, (f"from {names}", part))
+    given |= {
+        path: (f"from {name}", _json_file(name, environment[name]))
+        for path, name in JSON_FILES.items()
+        if environment.get(name)
     }
-    if not str(database.get("port", 0)).isdecimal():
-        raise DeployError("KNOWLEDGE_DATABASE_PORT must be a number.")
-    if database:
-        if "port" in database:
-            database["port"] = int(database["port"])
-        names = ", ".join(DATABASE_FIELDS[key] for key in database)
-        given |= dict.fromkeys(DATABASE_RESOURCES, (f"from {names}", database))
-    if environment.get("AI_SETTINGS_FILE"):
-        given[AI_SETTINGS] = ("from AI_SETTINGS_FILE", _json_file(Path(environment["AI_SETTINGS_FILE"])))
     return given
 
 
-def _json_file(file: Path) -> dict[str, Any]:
+def _part_of_resource(environment: Mapping[str, str], fields: Mapping[str, str]) -> dict[str, Any]:
+    """Read the fields of a resource that an environment gives."""
+    part: dict[str, Any] = {key: environment[name] for key, name in fields.items() if environment.get(name)}
+    if "port" in part:
+        if not part["port"].isdecimal():
+            raise DeployError(f"{fields['port']} must be a number.")
+        part["port"] = int(part["port"])
+    return part
+
+
+def _json_file(name: str, file: str) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DeployError(f"AI_SETTINGS_FILE cannot be read as JSON: {error}.") from error
+        raise DeployError(f"{name} cannot be read as JSON: {error}.") from error
     if not isinstance(content, dict):
-        raise DeployError("AI_SETTINGS_FILE must hold a JSON object.")
+        raise DeployError(f"{name} must hold a JSON object.")
     return content
 
 

@@ -18,6 +18,8 @@ SECRETS = (
     "COHERE_API_KEY",
     "GROQ_API_KEY",
     "SESSION_SIGNING_KEYS",
+    "SMTP_PASSWORD",
+    "NOTICE_WEBHOOK_SECRET",
 )
 """The variables whose values are never shown."""
 

@@ -34,7 +34,13 @@ def flow_files(repository: Path, schemas: Mapping[str, dict[str, Any]]) -> dict[
         DeployError: If a flow lacks the marked line, calls a script that is not there, passes a parameter that the
             script does not have, or leaves a required one out.
     """
-    return {file: _complete(file, schemas) for file in sorted((repository / "flows").rglob("flow.yaml"))}
+    known, written = dict(schemas), dict[Path, str]()
+    # A flow that calls another comes after it, because it takes over what that one takes.
+    for file in sorted((repository / "flows").rglob("flow.yaml"), key=lambda file: (_calls_flows(file), file)):
+        path = f"f/{file.parent.relative_to(repository / 'flows').as_posix()}"
+        written[file] = _complete(file, known)
+        known[path] = yaml.safe_load(written[file])["schema"]
+    return written
 
 
 def flow_schema(flow: dict[str, Any], schemas: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -79,8 +85,22 @@ def flow_schema(flow: dict[str, Any], schemas: Mapping[str, dict[str, Any]]) -> 
 
 
 def _steps(flow: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield from flow["value"]["modules"]
+    yield from _leaves(flow["value"]["modules"])
     yield flow["value"]["failure_module"]
+
+
+def _leaves(modules: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Give the steps that are scripts or flows, those inside of loops too."""
+    for module in modules:
+        if module["value"]["type"] == "forloopflow":
+            yield from _leaves(module["value"]["modules"])
+        else:
+            yield module
+
+
+def _calls_flows(file: Path) -> bool:
+    flow = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return any(step["value"]["type"] == "flow" for step in _leaves(flow["value"]["modules"]))
 
 
 def _complete(file: Path, schemas: Mapping[str, dict[str, Any]]) -> str:

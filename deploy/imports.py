@@ -15,7 +15,13 @@ from collections.abc import Iterator, Mapping
 from deploy.scripts import Script
 from deploy.tools import DeployError
 
-PACKAGES = {"psycopg2": "psycopg2-binary", "yaml": "pyyaml"}
+PACKAGES = {
+    "psycopg2": "psycopg2-binary",
+    "yaml": "pyyaml",
+    "PIL": "pillow",
+    "docx": "python-docx",
+    "pptx": "python-pptx",
+}
 """Windmill's names for packages that are called otherwise than their module; the part of its list that is used here."""
 
 _EXTRA = re.compile(r"^# ?extra_requirements:")

@@ -2,9 +2,9 @@
 
 ``wmill sync`` looks only below ``f/`` (and at resource types in the root), and silently ignores everything else. The
 repository keeps flows and resources in folders of their own, because a person looks for them there; this module
-builds the folder in which both views are true, so that one ``wmill sync push`` sees scripts, flows and schedules
-together: one difference, one dry run, stale items removed. Resources and types are laid out too, for the local server,
-which fills its workspace from the same folder; a push leaves them out (``wmill.yaml`` says why).
+builds the folder in which both views are true, so that one ``wmill sync push`` sees scripts, flows, schedules and
+triggers together: one difference, one dry run, stale items removed. Resources and types are laid out too, for the local
+server, which fills its workspace from the same folder; a push leaves them out (``wmill.yaml`` says why).
 
 ==============================================  =========================================
 in the repository                               in the build folder
@@ -13,6 +13,7 @@ in the repository                               in the build folder
 ``f/<folder>/folder.meta.yaml``                 the same
 ``flows/<folder>/<name>/flow.yaml``             ``f/<folder>/<name>.flow/flow.yaml``
 ``flows/<folder>/<name>/schedule.yaml``         ``f/<folder>/<name>.schedule.yaml``
+``triggers/<folder>/<name>.http_trigger.yaml``  ``f/<folder>/<name>.http_trigger.yaml``
 ``resources/<folder>/<name>.resource.yaml``     ``f/<folder>/<name>.resource.yaml``
 ``resources/<folder>/<name>.variable.yaml``     ``f/<folder>/<name>.variable.yaml``
 ``resources/types/<name>.resource-type.yaml``   ``<name>.resource-type.yaml``
@@ -47,6 +48,7 @@ TAKEN_NAMES = frozenset({"encryption_key", "settings"})
 SCRIPT_ENDINGS = (".py", ".script.yaml", ".script.lock")
 RESOURCE_ENDINGS = (".resource.yaml", ".variable.yaml")
 TYPE_ENDING = ".resource-type.yaml"
+TRIGGER_ENDING = ".http_trigger.yaml"
 
 
 class LayoutError(DeployError):
@@ -116,7 +118,8 @@ def plan_layout(repository: Path) -> dict[str, Path]:
     if not settings.is_file():
         raise LayoutError(f"{repository} has no wmill.yaml: it is not the root of the repository.")
     plan: dict[str, Path] = {settings.name: settings}
-    for tree, place in (("f", _place_script), ("flows", _place_flow), ("resources", _place_resource)):
+    trees = (("f", _place_script), ("flows", _place_flow), ("triggers", _place_trigger), ("resources", _place_resource))
+    for tree, place in trees:
         for source in _files_below(repository / tree):
             relative = source.relative_to(repository / tree)
             name = place(relative)
@@ -159,6 +162,12 @@ def _place_flow(relative: Path) -> str | None:
         "flow.yaml": f"f/{folder}/{name}{FLOW_SUFFIX}/flow.yaml",
         "schedule.yaml": f"f/{folder}/{name}.schedule.yaml",
     }.get(file)
+
+
+def _place_trigger(relative: Path) -> str | None:
+    if len(relative.parts) != 2 or not relative.name.endswith(TRIGGER_ENDING):
+        return None
+    return f"f/{relative.as_posix()}"
 
 
 def _place_resource(relative: Path) -> str | None:

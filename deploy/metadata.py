@@ -38,13 +38,22 @@ TIMEOUT_SECONDS = {
     "f/chatbot/log_usage": 60,
     "f/chatbot/embed": 1800,
     "f/chatbot/ingest": 900,
+    "f/chatbot/parse_file": 1800,
+    "f/chatbot/update_document": 900,
+    "f/chatbot/restore_version": 900,
     "f/chatbot/report_failure": 60,
+    "f/chatbot/read_calendar_feed": 60,
+    "f/chatbot/serve_calendar_feed": 60,
+    "f/operations/deliver_by_email": 900,
+    "f/operations/deliver_by_webhook": 900,
     "f/operations/erase_member": 1800,
     "f/operations/erase_tenant": 1800,
     "f/operations/find_orphans": 1800,
     "f/operations/import_tenant": 900,
     "f/operations/maintain_vector_indexes": 3600,
     "f/operations/purge_documents": 1800,
+    "f/operations/reembed": 3600,
+    "f/operations/work_off_files": 1800,
 }
 """After how long Windmill ends a job of a script, where that is not ``DEFAULT_TIMEOUT_SECONDS``."""
 
@@ -93,6 +102,8 @@ def metadata(script: Script) -> dict[str, Any]:
         "kind": "script",
         "schema": schema(script, documentation),
     }
+    if script.has_preprocessor:
+        content["has_preprocessor"] = True
     if not script.is_library:
         content["timeout"] = TIMEOUT_SECONDS.get(script.path, DEFAULT_TIMEOUT_SECONDS)
     return content

@@ -41,6 +41,7 @@ class Script:
         arguments: The parameters of ``main``, in order.
         is_library: Whether it has no ``main``.
         imports: The paths of the scripts that it imports at the top level, as Windmill follows them.
+        has_preprocessor: Whether a trigger's request goes through a function of it first.
     """
 
     path: str
@@ -48,6 +49,7 @@ class Script:
     arguments: tuple[Argument, ...]
     is_library: bool
     imports: tuple[str, ...]
+    has_preprocessor: bool = False
 
 
 def read_scripts(repository: Path) -> dict[str, Script]:
@@ -107,5 +109,6 @@ def _script(path: str, source: str, answer: dict[str, Any]) -> Script:
             for item in signature["args"]
         ),
         is_library=signature["auto_kind"] == "lib",
+        has_preprocessor=bool(signature.get("has_preprocessor")),
         imports=tuple(answer["imports"]),
     )

@@ -6,8 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from evaluation import answers, hybrid, words_alone
-from evaluation.data import DataError, read_sets
+from evaluation import answers, dates, duplicates, hybrid, suggestions, words_alone
+from evaluation.data import DataError, EvaluationSet, read_sets
 from evaluation.jobs import JobFailed
 from evaluation.judge import Judge
 from evaluation.models import PROVIDERS, ModelError, chosen_models
@@ -17,7 +17,7 @@ from evaluation.stage import open_stage
 from f.core.ai_settings import ModelSettings
 from f.core.errors import KnowledgeError
 
-PARTS = ("words", "hybrid", "chunking", "answers")
+PARTS = ("words", "hybrid", "chunking", "answers", "duplicates", "suggestions", "ocr", "dates")
 _ANSWERED = 100
 _REFUSED = 2
 
@@ -41,9 +41,13 @@ def _measure(chosen: argparse.Namespace) -> None:
     sets = [found.first(chosen.questions) for found in whole]
     if "chunking" in chosen.parts and (chosen.data / "chunking").is_dir():
         _measure_chunking(chosen.data, folder)
+    if "ocr" in chosen.parts:
+        _measure_ocr(whole, folder)
+    if "dates" in chosen.parts:
+        dates.measure(folder)
     chat = ModelSettings(chosen.chat_model, chosen.chat_base_url or chosen.base_url) if chosen.chat_model else None
     models = chosen_models(chosen.provider, chosen.model, chosen.base_url, chosen.cache, chat)
-    parts = [part for part in PARTS if part in chosen.parts and part != "chunking"]
+    parts = [part for part in PARTS if part in chosen.parts and part not in ("chunking", "ocr", "dates")]
     if not parts:
         return
     with open_stage() as stage, stage.members() as database:
@@ -55,6 +59,10 @@ def _measure(chosen: argparse.Namespace) -> None:
                 words_alone.measure(run, results)
             elif part == "hybrid":
                 hybrid.measure(run, results)
+            elif part == "duplicates":
+                duplicates.measure(run, results)
+            elif part == "suggestions":
+                suggestions.measure(run, results)
             elif models.own:
                 answers.measure(run, results, chosen.answers, _judge(chosen))
             else:
@@ -68,6 +76,13 @@ def _measure_chunking(data: Path, folder: Path) -> None:
     from evaluation import chunking  # noqa: PLC0415
 
     chunking.main(data, folder)
+
+
+def _measure_ocr(sets: list[EvaluationSet], folder: Path) -> None:
+    """Measure OCR; what draws its pages is imported here alone."""
+    from evaluation import ocr  # noqa: PLC0415
+
+    ocr.measure(sets, folder)
 
 
 def _judge(chosen: argparse.Namespace) -> Judge | None:

@@ -6,7 +6,7 @@ every search.
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,11 +17,12 @@ from evaluation.data import EvaluationSet, Passage
 from evaluation.scores import Ranking
 from f.core.chunking import Chunk, split_document
 from f.core.database import Database, Transaction
-from f.core.documents import NewDocument, claim, complete, pending_chunks, reserve_id, save_vectors, store
+from f.core.documents import NewDocument, reserve_id, store
 from f.core.identity import Caller
 from f.core.language import told_language
 from f.core.retrieval import Query, Ranked, SearchFilter, rank_passages
 from f.core.tenants import insert_member, insert_tenant
+from f.core.waiting_documents import claim, complete, pending_chunks, save_vectors
 from local.database import Server, temporary_postgres
 from sql.install import APP, OPERATOR, install
 
@@ -29,7 +30,10 @@ _HOLDER = "evaluation"
 _LEASE_SECONDS = 3_600
 _VECTORS_AT_ONCE = 100
 _MOST_CHUNKS = 1_000_000
-_TENANT_SETTINGS = {"kind": "company", "language": "english", "retention_days": 30, "admins_see_private": True}
+_TENANT_SETTINGS = {
+    "kind": "company", "language": "english", "retention_days": 30, "admins_see_private": True,
+    "date_order": "day_first", "time_zone": "UTC",
+}  # fmt: skip
 _NO_LIMITS = (
     "UPDATE tenants SET requests_per_minute = 1000000, member_requests_per_minute = 1000000,"
     " tokens_per_day = 2000000000, member_tokens_per_day = 2000000000, concurrent_chats = 1000 WHERE id = %s"
@@ -156,6 +160,15 @@ class Stage:
         """Undo the deletion of documents."""
         with connected(self._owner) as database, database.administration() as admin:
             admin.execute("UPDATE documents SET deleted_at = NULL WHERE id = ANY (%s)", (list(documents),))
+
+    def categorise(self, categories: Mapping[int, str]) -> None:
+        """Give documents their categories."""
+        with connected(self._owner) as database, database.administration() as admin:
+            admin.execute(
+                "UPDATE documents AS d SET category = given.category"
+                " FROM unnest(%s::integer[], %s::text[]) AS given (id, category) WHERE d.id = given.id",
+                (list(categories), list(categories.values())),
+            )
 
     def _new_tenant(self, name: str) -> StoredTenant:
         """Make a tenant without limits, and an adult in it."""

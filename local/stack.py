@@ -130,6 +130,7 @@ def local_stack(
             slots=slots,
             delay_factor=delay_factor,
             directory=home / "server",
+            storage=home / "storage",
             bytecode=home / "bytecode",
             extra_environment=dict(extra_environment or {}),
             warm=warm,

@@ -1,52 +1,49 @@
-"""Store a document and its chunks, ready to be embedded.
+"""Store a document and its chunks, ready to be embedded: a text that is given, or that of a file that has been parsed.
 
 Script: one transaction, all or nothing. The text is kept as it is given, and cut into chunks along its headings,
 paragraphs and sentences; each chunk knows its exact characters, its page (form feeds part pages) and its headings.
-A text that the tenant has already, as far as the caller may see, is not stored again: the answer names it.
+A text that the tenant has already, as far as the caller may see, is not stored again: the answer names it. So it does
+documents that are nearly the same, again of those that the caller may see, with what differs; they are stored.
 A repeat with the same idempotency_key, or the same text, is safe.
 """
 
+from dataclasses import replace
 from typing import Literal, TypedDict
 
-from f.core.arguments import (
-    MAXIMUM_CATEGORY,
-    MAXIMUM_CONTENT,
-    MAXIMUM_NAME,
-    MAXIMUM_TITLE,
-    choice,
-    metadata_json,
-    moment,
-    optional_choice,
-    optional_id,
-    optional_text,
-    required_text,
-    tag_list,
-    web_address,
-)
+from f.core.arguments import MAXIMUM_CONTENT, MAXIMUM_TITLE, is_missing, optional_id, required_text
 from f.core.audit import record
 from f.core.chunking import split_document
 from f.core.database import admitted
-from f.core.documents import VISIBILITIES, NewDocument, check_may_store, find_same, reserve_id, store
+from f.core.document_arguments import checked_document
+from f.core.documents import check_may_store, find_same, reserve_id, store
 from f.core.errors import Conflict, InvalidArgument
 from f.core.identity import identify
 from f.core.job import run_id, script
-from f.core.language import LANGUAGES, told_language
+from f.core.language import told_language
+from f.core.near_duplicates import NearDuplicate, near_duplicates, near_duplicates_of_stored
+
+_NEAR_DUPLICATES = 3
 
 
 class IngestData(TypedDict):
-    """What is known of the document now; ``duplicate_of`` names the one that was there already."""
+    """What is known of the document now; ``duplicate_of`` names the one that was there already.
+
+    ``near_duplicates`` are up to three that are nearly the same as one that is new, most alike first.
+    """
 
     document_id: int
     chunks: int
     status: str
     duplicate_of: int | None
+    near_duplicates: list[NearDuplicate]
 
 
 @script()
 def main(
-    title: str,
-    content: str,
     tenant_id: str,
+    title: str | None = None,
+    content: str | None = None,
+    file_id: int | None = None,
     user_member_id: int | None = None,
     user_member_type: Literal["admin", "adult", "teen", "child"] | None = None,
     session_token: str | None = None,
@@ -64,9 +61,10 @@ def main(
     """Store a document.
 
     Args:
+        tenant_id: The tenant, a UUID.
         title: Title of the document, at most 500 characters.
         content: Its text, plain or Markdown, at most 50,000,000 characters. A form feed begins a new page.
-        tenant_id: The tenant, a UUID.
+        file_id: Instead of these two, a file that parse_file has read; what else is to be said of it was said there.
         user_member_id: The member who acts. Without one the caller is the tenant's back end.
         user_member_type: Narrows what the member may see; it never widens it.
         session_token: A signed token that names tenant and member, instead of the arguments.
@@ -82,24 +80,48 @@ def main(
         idempotency_key: Your own key for this document; the same key again stores nothing new.
     """
     caller = identify(tenant_id, user_member_id, user_member_type, session_token)
-    new = NewDocument(
+    fields = {
+        "category": category,
+        "assigned_to": assigned_to,
+        "tags": tags,
+        "expires_at": expires_at,
+        "language": language,
+        "source": source,
+        "source_url": source_url,
+        "metadata": metadata,
+        "idempotency_key": idempotency_key,
+    }
+    wanted = optional_id("file_id", file_id)
+    if wanted is not None:
+        from f.core.file_storing import store_file_of  # noqa: PLC0415 -- a text needs nothing of it
+
+        if any(not is_missing(given) for given in (title, content, *fields.values())):
+            raise InvalidArgument("file_id goes with nothing else: what is to be said of a file is said to parse_file.")
+        with admitted(caller) as database:
+            stored = store_file_of(database, caller, wanted)
+            with database.transaction(caller) as transaction:
+                is_new = stored.duplicate_of is None
+                near = near_duplicates_of_stored(transaction, stored.id, _NEAR_DUPLICATES) if is_new else []
+        return IngestData(
+            document_id=stored.id,
+            chunks=stored.chunks,
+            status=stored.status,
+            duplicate_of=stored.duplicate_of,
+            near_duplicates=near,
+        )
+    new = checked_document(
+        caller,
         title=required_text("title", title, MAXIMUM_TITLE).strip(),
         content=required_text("content", content, MAXIMUM_CONTENT, lines=True),
-        visibility=choice("visibility", visibility, VISIBILITIES, default="everyone"),
-        language=optional_choice("language", language, LANGUAGES) or told_language(content),
-        category=optional_text("category", category, MAXIMUM_CATEGORY),
-        assigned_to=optional_id("assigned_to", assigned_to) or (caller.member_id if visibility == "private" else None),
-        created_by=caller.member_id,
-        tags=tuple(tag_list("tags", tags)),
-        expires_at=moment("expires_at", expires_at),
-        source=optional_text("source", source, MAXIMUM_NAME),
-        source_url=web_address("source_url", source_url),
-        metadata=metadata_json("metadata", metadata),
-        # A run that is repeated stores nothing twice, even what its caller may not see.
-        idempotency_key=optional_text("idempotency_key", idempotency_key, MAXIMUM_NAME) or f"run:{run_id()}",
+        visibility=visibility,
+        **fields,
     )
-    if new.visibility == "private" and new.assigned_to is None:
-        raise InvalidArgument("A private document needs assigned_to: the member who may see it.")
+    # A run that is repeated stores nothing twice, even what its caller may not see.
+    new = replace(
+        new,
+        language=new.language or told_language(new.content),
+        idempotency_key=new.idempotency_key or f"run:{run_id()}",
+    )
     chunks = split_document(new.content)
     with admitted(caller) as database, database.transaction(caller) as transaction:
         check_may_store(transaction, caller, new)
@@ -108,7 +130,12 @@ def main(
         if same is not None:
             if not same.same_content:
                 raise Conflict("This idempotency_key was used for a document with another content.")
-            return IngestData(document_id=same.id, chunks=same.chunks, status=same.status, duplicate_of=same.id)
+            return IngestData(
+                document_id=same.id, chunks=same.chunks, status=same.status, duplicate_of=same.id, near_duplicates=[]
+            )
         store(transaction, document_id, new, chunks)
         record(transaction, "ingest", [("document", document_id)])
-    return IngestData(document_id=document_id, chunks=len(chunks), status="queued", duplicate_of=None)
+        near = near_duplicates(transaction, document_id, new.content, _NEAR_DUPLICATES)
+    return IngestData(
+        document_id=document_id, chunks=len(chunks), status="queued", duplicate_of=None, near_duplicates=near
+    )

@@ -8,7 +8,7 @@ it also says how far the document is.
 from typing import Literal, TypedDict
 
 from f.core.ai_settings import read_ai_settings
-from f.core.arguments import optional_id
+from f.core.arguments import optional_id, tag_list
 from f.core.database import admitted
 from f.core.documents import document_state
 from f.core.errors import InvalidArgument, NotFound
@@ -18,7 +18,10 @@ from f.core.usage import checked_events, record_usage
 
 
 class LogUsageData(TypedDict):
-    """How many calls were new, how many were counted before, and what all cost; and the named document, if any."""
+    """How many calls were new, how many were counted before, and what all cost; and the named document, if any.
+
+    ``near_duplicates`` are what ingest has said of it, and ``changed`` what update_document has, handed on.
+    """
 
     recorded: int
     already_recorded: int
@@ -26,7 +29,10 @@ class LogUsageData(TypedDict):
     document_id: int | None
     chunks: int | None
     status: str | None
+    version: int | None
     duplicate_of: int | None
+    near_duplicates: list[object]
+    changed: list[str] | None
 
 
 @script()
@@ -58,7 +64,8 @@ def main(
         output_tokens: Tokens that came out.
         searches: Searches that were billed for reranking.
         events: Several calls instead of one, each an object of these six.
-        document: What ingest said of the document for which the calls were made; only its document_id is needed.
+        document: What ingest or update_document said of the document for which the calls were made; only its
+            document_id is needed.
     """
     caller = identify(tenant_id, user_member_id, user_member_type, session_token)
     named = document if isinstance(document, dict) else {}
@@ -82,5 +89,8 @@ def main(
         document_id=document_id,
         chunks=state.chunks if state else None,
         status=state.status if state else None,
+        version=state.version if state else None,
         duplicate_of=optional_id("document.duplicate_of", named.get("duplicate_of")),
+        near_duplicates=near if isinstance(near := named.get("near_duplicates"), list) else [],
+        changed=tag_list("document.changed", named.get("changed")) or None,
     )

@@ -1,8 +1,9 @@
 """Read a conversation of one's own, newest message first.
 
-Script: what was asked and answered, as the reader may see it now. The citations of an answer quote their documents as
-they stand; one whose document was deleted, or is hidden from the reader now, says removed and nothing else. An answer
-that rests on such a document is removed too, with its text: it could repeat what the document said.
+Script: what was asked and answered, as the reader may see it now. The citations of an answer quote the version of the
+document that they were made of, also when it has been changed since; one whose document was deleted, or is hidden from
+the reader now, or was so in that version, says removed and nothing else. An answer that rests on a document which is
+deleted or hidden is removed too, with its text: it could repeat what the document said.
 """
 
 from typing import Literal, TypedDict

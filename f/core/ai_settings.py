@@ -5,7 +5,7 @@ Shared module. It reads the resources ``f/chatbot/ai_settings``, ``f/chatbot/coh
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast, get_args
 
 from f.core.errors import Misconfigured
@@ -32,6 +32,7 @@ class ModelSettings:
         usd_per_thousand_searches: Price of reranking; one search is one question with at most 100 passages.
         requests_per_minute: How often the provider lets this installation ask it; jobs then take turns
             (``f.core.provider_turns``). None where it need not be heeded. For models that chat.
+        provider: Of a model that embeds: who serves it, where that is another than of the other models.
     """
 
     model: str
@@ -40,6 +41,22 @@ class ModelSettings:
     usd_per_million_output_tokens: float = 0.0
     usd_per_thousand_searches: float = 0.0
     requests_per_minute: int | None = None
+    provider: Provider | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingSpace:
+    """The vectors of one embedding model, which are compared with each other alone, and what belongs to the model.
+
+    Attributes:
+        embed: The model.
+        minimum_similarity: As in ``AiSettings``.
+        vector_weight: As in ``AiSettings``.
+    """
+
+    embed: ModelSettings
+    minimum_similarity: float | None
+    vector_weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,8 @@ class AiSettings:
             words counts 1.
         answer_cache_seconds: How long an answer may be given again while nothing that its asker may see has changed
             (``f.core.answer_cache``), up to a day; 0 never.
+        next_space: The embedding model to which tenants are being moved, one after the other, by
+            ``f/operations/reembed``; None while nothing is being changed.
         other_prices: Models that are not in use here but whose usage may be logged, by id.
     """
 
@@ -89,11 +108,30 @@ class AiSettings:
     minimum_similarity: float | None = None
     vector_weight: float = 1.0
     answer_cache_seconds: float = 0.0
+    next_space: EmbeddingSpace | None = None
     other_prices: dict[str, ModelSettings] = field(default_factory=dict)
+
+    def in_space(self, model: str | None) -> "AiSettings":
+        """Return the settings for a tenant whose vectors are searched in a model's space: these, or the next space's.
+
+        Args:
+            model: What ``tenants.embedding_model`` says.
+        """
+        following = self.next_space
+        if following is None or model != following.embed.model:
+            return self
+        return replace(
+            self,
+            embed=following.embed,
+            minimum_similarity=following.minimum_similarity,
+            vector_weight=following.vector_weight,
+            other_prices={**self.other_prices, self.embed.model: self.embed},  # what was asked of it is still to count
+        )
 
     def prices_of(self, model: str) -> ModelSettings | None:
         """Return the settings that price ``model``, or None when this installation does not know it."""
-        for known in (self.embed, self.chat, self.rerank, self.fallback_chat):
+        following = self.next_space.embed if self.next_space else None
+        for known in (self.embed, self.chat, self.rerank, self.fallback_chat, following):
             if known is not None and known.model == model:
                 return known
         return self.other_prices.get(model)
@@ -114,7 +152,10 @@ def read_ai_settings(*, chats: bool = True) -> tuple[AiSettings, ProviderKeys]:
     keys = {"cohere": "", "groq": ""}
     cloud = ("cohere", "groq") if chats else ("cohere",)
     needed = {"cloud": cloud, "openai_compatible": ("groq",), "offline": ()}
-    for name in needed[settings.provider]:
+    embeds = {"cloud": "cohere", "openai_compatible": "groq"}
+    models = [settings.embed, *([settings.next_space.embed] if settings.next_space else [])]
+    more = {embeds[model.provider] for model in models if model.provider in embeds}
+    for name in sorted({*needed[settings.provider], *more}):
         value = read_resource(f"f/chatbot/{name}_api_key")
         if not isinstance(value, str):
             raise Misconfigured(f"The value of the resource f/chatbot/{name}_api_key must be a text.")
@@ -132,11 +173,11 @@ def parse_ai_settings(value: object) -> AiSettings:
     provider = settings.get("provider")
     if provider not in get_args(Provider):
         raise Misconfigured(f"f/chatbot/ai_settings: provider must be one of {', '.join(get_args(Provider))}.")
-    rerank, fallback = settings.get("rerank"), settings.get("fallback_chat")
-    minimum, weight = settings.get("minimum_similarity"), settings.get("vector_weight")
+    rerank, fallback, following = settings.get("rerank"), settings.get("fallback_chat"), settings.get("next_embed")
+    space = _space(settings, settings.get("embed"), "embed", cast("Provider", provider))
     return AiSettings(
         provider=cast("Provider", provider),
-        embed=_model(settings.get("embed"), "embed"),
+        embed=space.embed,
         chat=_model(settings.get("chat"), "chat"),
         rerank=None if rerank is None else _model(rerank, "rerank"),
         fallback_chat=None if fallback is None else _model(fallback, "fallback_chat"),
@@ -145,18 +186,45 @@ def parse_ai_settings(value: object) -> AiSettings:
         deadline_seconds=_number(settings.get("deadline_seconds", 40), "deadline_seconds"),
         search_deadline_seconds=_number(settings.get("search_deadline_seconds", 6), "search_deadline_seconds"),
         queue_seconds=_number(settings.get("queue_seconds", 120), "queue_seconds"),
-        minimum_similarity=None if minimum is None else _number(minimum, "minimum_similarity", least=-1.0),
-        vector_weight=VECTOR_WEIGHTS[cast("Provider", provider)]
-        if weight is None
-        else _number(weight, "vector_weight"),
+        minimum_similarity=space.minimum_similarity,
+        vector_weight=space.vector_weight,
         answer_cache_seconds=min(
             _number(settings.get("answer_cache_seconds", 0), "answer_cache_seconds"), LONGEST_ANSWER_CACHE_SECONDS
         ),
+        next_space=_next_space(following, space.embed.model, cast("Provider", provider)),
         other_prices={
             model: _model({**_mapping(prices, "other_prices"), "model": model}, "other_prices")
             for model, prices in _mapping(settings.get("other_prices") or {}, "other_prices").items()
         },
     )
+
+
+def _space(where: Mapping[str, object], entry: object, key: str, provider: Provider) -> EmbeddingSpace:
+    """Check an embedding model's entry, and what stands beside it and belongs to it.
+
+    Args:
+        where: The object in which minimum_similarity and vector_weight stand.
+        entry: The model's entry.
+        key: What it is called.
+        provider: Who serves it where the entry does not say.
+    """
+    embed = _model(entry, key)
+    minimum, weight = where.get("minimum_similarity"), where.get("vector_weight")
+    return EmbeddingSpace(
+        embed,
+        None if minimum is None else _number(minimum, "minimum_similarity", least=-1.0),
+        VECTOR_WEIGHTS[embed.provider or provider] if weight is None else _number(weight, "vector_weight"),
+    )
+
+
+def _next_space(entry: object, model: str, provider: Provider) -> EmbeddingSpace | None:
+    """Check the entry of the model to which tenants are being moved, if there is one."""
+    if entry is None:
+        return None
+    following = _space(_mapping(entry, "next_embed"), entry, "next_embed", provider)
+    if following.embed.model == model:
+        raise Misconfigured("f/chatbot/ai_settings: next_embed.model must be another than embed.model, or null.")
+    return following
 
 
 def _model(value: object, key: str) -> ModelSettings:
@@ -174,7 +242,18 @@ def _model(value: object, key: str) -> ModelSettings:
         _number(entry.get("usd_per_million_output_tokens", 0), f"{key}.usd_per_million_output_tokens"),
         _number(entry.get("usd_per_thousand_searches", 0), f"{key}.usd_per_thousand_searches"),
         _requests_per_minute(entry.get("requests_per_minute"), key),
+        _provider(entry.get("provider"), key),
     )
+
+
+def _provider(value: object, key: str) -> Provider | None:
+    """Check who serves a model, which only those that embed say for themselves."""
+    if value is None:
+        return None
+    if key not in ("embed", "next_embed") or value not in get_args(Provider):
+        known = ", ".join(get_args(Provider))
+        raise Misconfigured(f"f/chatbot/ai_settings: {key}.provider is for models that embed, and one of {known}.")
+    return cast("Provider", value)
 
 
 def _requests_per_minute(value: object, key: str) -> int | None:

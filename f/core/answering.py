@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from f.core.ai_settings import AiSettings, ModelSettings, ProviderKeys
+from f.core.errors import ProviderRejected
 from f.core.prompts import AnswerRequest, Turn, render_answer_messages, render_rewrite_messages
 from f.core.provider_calls import (
     Deadline,
@@ -134,6 +135,15 @@ def rewrite_question(
     deadline = Deadline(settings.deadline_seconds)
     written = _complete(_models(settings, keys), messages, REWRITE_TOKENS, deadline, turns)
     return replace(written, text=" ".join(written.text.split()))  # a question is one line, whatever came
+
+
+def complete_messages(
+    messages: Messages, max_tokens: int, settings: AiSettings, keys: ProviderKeys, turns: "Turns | None" = None
+) -> Completion:
+    """Ask the models for a whole text, as ``rewrite_question`` does. ``offline`` has no model that could be asked."""
+    if settings.provider == "offline":
+        raise ProviderRejected("The offline models write no texts of their own.")
+    return _complete(_models(settings, keys), messages, max_tokens, Deadline(settings.deadline_seconds), turns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,10 @@ DERIVED = {"document_chunks": ("words", "word_count")}
 """Columns that are not in the archive, because they are computed from others when it is taken back."""
 LEFT_OUT = (
     "chunk_words",
+    "document_bands",
+    "files",
+    "next_embeddings",
+    "calendar_feeds",
     "session_tokens",
     "rate_states",
     "chat_slots",
@@ -111,7 +115,14 @@ _SOURCES = (
         size=f"(octet_length(t.content) + {_VECTOR_BYTES})",
         row=f"to_jsonb(t) - ARRAY{list(DERIVED['document_chunks'])}",
     ),
+    _Source(
+        "document_versions",
+        "t.tenant_id = %(tenant)s AND t.replaced_at < %(began)s",
+        keys=(("document_id", "bigint"), ("version", "bigint")),
+        size="(octet_length(t.content) + 1000)",
+    ),
     _Source("expiry_notices"),
+    _Source("notice_deliveries", keys=_BY_UUID),
     _Source("conversation_sessions", keys=_BY_UUID),
     _Source("conversation_messages", size="(octet_length(t.content) + 1000)"),
     _Source("api_usage"),

@@ -56,6 +56,10 @@ _NAMES = {
     "family_members": _Names("member"),
     "documents": _Names("document", there=(("assigned_to", "member"), ("created_by", "member"))),
     "document_chunks": _Names("chunk", there=(("document_id", "document"),)),
+    "document_versions": _Names(
+        there=(("document_id", "document"), ("assigned_to", "member"), ("changed_by", "member"))
+    ),
+    "notice_deliveries": _Names(there=(("document_id", "document"), ("member_id", "member"))),
     "expiry_notices": _Names(there=(("document_id", "document"), ("member_id", "member"))),
     "conversation_sessions": _Names(there=(("member_id", "member"),)),
     "api_usage": _Names(there=(("member_id", "member"),), perhaps=(("document_id", "document"),)),

@@ -2,8 +2,8 @@
 
 Shared module. A row that is there already is left as it is; ids are changed (``f.core.archive_ids``), accounts are
 found by their e-mail address, and what is derived is computed again: words as ``f.core.documents`` computes them, the
-hash of a text, and the state of a document that was being processed somewhere. A page that cannot be taken back as a
-whole is not taken back at all.
+hash and the sketch of a text, and the state of a document that was being processed somewhere. A page that cannot be
+taken back as a whole is not taken back at all.
 """
 
 import json
@@ -14,8 +14,9 @@ from typing import Any
 
 from f.core.archive import TABLES
 from f.core.archive_ids import ImportedIds
-from f.core.archive_lines import Header, Line, expected_columns, read_page
+from f.core.archive_lines import WITH_TEXT, Header, Line, expected_columns, read_page
 from f.core.database import Transaction
+from f.core.document_bands import write_missing_bands
 from f.core.documents import content_hash, searched_text
 from f.core.errors import Conflict, InvalidArgument, StatementRefused
 from f.core.hidden_text import visible_text
@@ -94,6 +95,10 @@ _INSERT = {
         "expiry_notices",
         "(tenant_id, document_id, member_id, threshold, expires_at)",
         more=_with_new_id("expiry_notices_id_seq"),
+    ),
+    "document_versions": _insertion("document_versions", "(tenant_id, document_id, version)"),
+    "notice_deliveries": _insertion(
+        "notice_deliveries", "(tenant_id, document_id, member_id, threshold, expires_at, channel)"
     ),
     "conversation_sessions": _insertion("conversation_sessions", "(tenant_id, id)"),
     "conversation_messages": _insertion(
@@ -190,14 +195,16 @@ class _Importer:
         changes = [{"tenant_id": self.transaction.tenant_id, **ids.changes(line)} for line in lines]
         self._name_accounts(lines, changes)
         for line, change in zip(lines, changes, strict=True):
-            if table == "documents":
-                change.update(_document_changes(line))
+            if table in WITH_TEXT:
+                change.update(_text_changes(line))
             elif line.row.get("target_type") == "tenant" and line.row["target_id"] == self.header.tenant:
                 change["target_id"] = self.transaction.tenant_id
         if table == "document_chunks":
             self._add_searched_texts(lines, changes)
         added = _insert(self.transaction, table, lines, changes)
         self.imported[table] = self.imported.get(table, 0) + added
+        if table == "documents":
+            write_missing_bands(self.transaction, [change["id"] for change in changes])
         if table == "document_chunks":
             documents = list({change["document_id"] for change in changes})
             self.transaction.execute(_SUM_WORDS, {"tenant": self.transaction.tenant_id, "documents": documents})
@@ -228,10 +235,10 @@ class _Importer:
             change |= {"searched": searched, "language": document["language"]}
 
 
-def _document_changes(line: Line) -> dict[str, Any]:
-    """Say what is not taken from a document's line: its text's hash, and that a run somewhere processes it."""
+def _text_changes(line: Line) -> dict[str, Any]:
+    """Say what is not taken from a document's or version's line: its text's hash, and that a run somewhere has it."""
     changed: dict[str, Any] = {"content_hash": f"\\x{content_hash(line.row['content']).hex()}"}
-    if line.row["status"] == "processing":
+    if line.row.get("status") == "processing":
         changed |= {"status": "queued", "lease_holder": None, "lease_until": None}
     return changed
 

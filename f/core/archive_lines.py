@@ -15,6 +15,7 @@ from f.core.errors import InvalidArgument
 from f.core.language import LANGUAGES
 
 NAMED_BY_ACCOUNT = ("tenant_memberships", "family_members")
+WITH_TEXT = ("documents", "document_versions")
 _OF_TENANT = {"tenants": "id", "users": None}
 
 
@@ -140,9 +141,9 @@ def _line(number: int, value: dict[str, Any], text: str, columns: Mapping[str, s
         raise _refused(number, f"its columns are not those that {table} has here.")
     if (account is None) != (row.get("user_id") is None):
         raise _refused(number, "it does not say whose account it names.")
-    if table in ("tenants", "documents") and row["language"] not in LANGUAGES:
+    if table in ("tenants", *WITH_TEXT) and row["language"] not in LANGUAGES:
         raise _refused(number, "its language is not known here.")
-    if table == "documents" and (not isinstance(row["content"], str) or len(row["content"]) > MAXIMUM_CONTENT):
+    if table in WITH_TEXT and (not isinstance(row["content"], str) or len(row["content"]) > MAXIMUM_CONTENT):
         raise _refused(number, f"its content is no text of at most {MAXIMUM_CONTENT:,} characters.")
     return Line(number, table, row, account, text)
 

@@ -152,6 +152,15 @@ def tag_list(name: str, value: object) -> list[str]:
     return list(dict.fromkeys(required_text(f"Each of {name}", tag, MAXIMUM_TAG).strip().lower() for tag in value))
 
 
+def word_list(name: str, value: object, allowed: Sequence[Word]) -> list[Word]:
+    """Check a list of allowed words; returns each once, and none when it is missing."""
+    if is_missing(value):
+        return []
+    if not isinstance(value, list):
+        raise InvalidArgument(f"{name} must be a list of: {', '.join(allowed)}.")
+    return list(dict.fromkeys(choice(f"Each of {name}", item, allowed) for item in value))
+
+
 def moment(name: str, value: object) -> datetime | None:
     """Check a date or a date with time in ISO 8601; without an offset it is in UTC, without a time midnight."""
     text = optional_text(name, value, 40)

@@ -39,10 +39,14 @@ _SLOT_MARGIN_SECONDS = 60
 
 
 class CitationData(TypedDict):
-    """Where a statement of the answer comes from: ``quote`` is content[start:end] of the document, to the letter."""
+    """Where a statement of the answer comes from: ``quote`` is content[start:end] of the document, to the letter.
+
+    It is so for this ``version`` of it, which ``get_document`` still gives after a change.
+    """
 
     n: int
     document_id: int
+    version: int
     chunk_id: int
     title: str
     heading: str | None
@@ -257,7 +261,7 @@ class Asker:
         hits: list[Hit],
     ) -> None:
         """Keep the exchange with its usage, and the answer in its place if it has one."""
-        kept = ("n", "document_id", "chunk_id", "start", "end")
+        kept = ("n", "document_id", "version", "chunk_id", "start", "end")
         exchange = Exchange(
             event_id=run_id(),
             question=asked.question,
@@ -308,6 +312,7 @@ def _citation(citation: "Citation", hit: Hit) -> CitationData:
     return CitationData(
         n=citation.n,
         document_id=hit.document_id,
+        version=hit.version,
         chunk_id=hit.chunk_id,
         title=hit.title,
         heading=hit.heading,

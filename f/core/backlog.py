@@ -4,39 +4,36 @@ Shared module. The provider is asked by several threads, each for one full batch
 batch is a transaction of its own, with its usage, so that a kill at any moment loses at most the batches in flight.
 """
 
-import hashlib
 import time
-from collections.abc import Collection, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
 from f.core.ai_settings import AiSettings, ProviderKeys, read_ai_settings
 from f.core.database import OPERATORS_DATABASE, Database, Transaction, open_database
-from f.core.documents import (
+from f.core.documents import document_state
+from f.core.embedding import BATCH_SIZE, Embeddings
+from f.core.embedding_batches import Batch, BatchesInFlight, embedding_event
+from f.core.errors import KnowledgeError, ProviderRejected, ProviderUnavailable
+from f.core.identity import Caller, background
+from f.core.job import run_id
+from f.core.usage import UsageData, UsageEvent, budget_is_spent, record_usage
+from f.core.waiting_documents import (
     PendingChunk,
     claim,
     complete,
-    document_state,
     give_back,
     pending_chunks,
     renew_lease,
     save_vectors,
     waiting_count,
 )
-from f.core.embedding import BATCH_SIZE, CALLS_IN_FLIGHT, Embeddings, embed_texts
-from f.core.errors import KnowledgeError, ProviderRejected, ProviderUnavailable
-from f.core.identity import Caller, background
-from f.core.job import run_id
-from f.core.usage import UsageData, UsageEvent, budget_is_spent, record_usage
 
 DOCUMENTS_AT_ONCE = 50
 """Documents that a run takes at a time. Small ones share a batch; a killed run holds up those whose chunks are in
 flight, and no more than these besides."""
 CHUNKS_AT_ONCE = 5 * BATCH_SIZE
 """Chunks that are read at a time: what is in flight, and a batch more."""
-PAUSED_DEADLINES = 5
-"""For how many deadlines of a call a run waits, in all, for a provider that asks to wait."""
 _POLL_SECONDS = 0.5
 _SHARE_OF_LEASE = 0.25
 """How much of a lease may pass until it is renewed."""
@@ -108,6 +105,15 @@ class Embedder:
         """How long a document is held without a sign of life: longer than one batch can take."""
         return int(self.settings.deadline_seconds) + 60
 
+    def in_space_of(self, tenant: Caller) -> "Embedder":
+        """Return the one with the model whose vectors are searched in a tenant."""
+        if self.settings.next_space is None:
+            return self
+        from f.core.embedding_spaces import searched_model  # noqa: PLC0415 -- while a model is being changed
+
+        with self.database.transaction(tenant) as transaction:
+            return replace(self, settings=self.settings.in_space(searched_model(transaction)))
+
     def run(self, tenant: Caller, *, document_id: int | None = None, limit: int = 1) -> Progress:
         """Embed what waits in a tenant.
 
@@ -120,7 +126,7 @@ class Embedder:
             ProviderUnavailable: When the provider does not answer; the documents wait again, or have failed.
             ProviderRejected: When it refuses; the documents have failed.
         """
-        run = _Run(self, tenant, document_id, limit)
+        run = _Run(self.in_space_of(tenant), tenant, document_id, limit)
         try:
             for batch, embeddings in run.embedded():
                 run.save(batch, embeddings)
@@ -128,10 +134,10 @@ class Embedder:
             final = isinstance(error, ProviderRejected)
             pause = error.retry_after_seconds is not None  # the provider asks to wait: no attempt has failed
             reason = str(error) if isinstance(error, ProviderRejected | ProviderUnavailable) else type(error).__name__
-            run.give_back(reason, final=final, pause=pause)
+            run.give_back(reason, code=error.code, final=final, pause=pause)
             raise
         # Nothing waits, and what is still not complete would be taken again for ever.
-        run.give_back("It cannot be completed.", final=True, pause=False)
+        run.give_back("It cannot be completed.", code="cannot_be_completed", final=True, pause=False)
         with self.database.transaction(tenant) as transaction:
             run.progress.remaining = waiting_count(transaction)
             state = document_state(transaction, document_id) if document_id else None
@@ -156,52 +162,22 @@ class _Run:
         self._held: dict[int, int] = {}  # documents of this run, and how many of their chunks are on their way
         self._reading: set[int] = set()  # those of them whose chunks are still being read
         self._held_from = time.monotonic()
-        self._patience_seconds = embedder.settings.deadline_seconds * PAUSED_DEADLINES
 
-    def embedded(self) -> Iterator[tuple[list[PendingChunk], Embeddings]]:
-        """Ask for the vectors of full batches, several at once, and give each batch as it comes.
+    def embedded(self) -> Iterator[tuple[Batch, Embeddings]]:
+        """Ask for the vectors of full batches, several at once, and give each batch as it comes."""
+        settings, keys = self._embedder.settings, self._embedder.keys
+        seconds = self._embedder.lease_seconds * _SHARE_OF_LEASE
+        calls = BatchesInFlight(settings, keys, keep=self._keep_lease_alone, keep_seconds=seconds)
+        yield from calls.embedded(self._batches())
 
-        A provider that asks to wait is left alone for so long, and then asked for the same batch again; what is in
-        flight comes in meanwhile. When a batch fails, those in flight are still given before the failure is raised:
-        they are paid for.
-        """
-        batches, again = self._batches(), list[list[PendingChunk]]()
-        failure: KnowledgeError | None = None
-        in_flight: dict[Future[Embeddings], list[PendingChunk]] = {}
-        ready_at = 0.0
-        with ThreadPoolExecutor(CALLS_IN_FLIGHT) as pool:
-            while True:
-                while failure is None and len(in_flight) < CALLS_IN_FLIGHT and time.monotonic() >= ready_at:
-                    batch = again.pop() if again else next(batches, None)
-                    if batch is None:
-                        break
-                    in_flight[self._ask(pool, batch)] = batch
-                if not in_flight and (failure is not None or not again):
-                    break
-                for future in self._wait(in_flight, ready_at):
-                    batch = in_flight.pop(future)
-                    try:
-                        embeddings = future.result()
-                    except KnowledgeError as error:
-                        seconds = self._pause_seconds(error, ready_at)
-                        if seconds is None:
-                            failure = failure or error
-                        else:
-                            ready_at = max(ready_at, time.monotonic() + seconds)
-                            again.append(batch)
-                    else:
-                        yield batch, embeddings
-        if failure is not None:
-            raise failure
-
-    def save(self, batch: list[PendingChunk], embeddings: Embeddings) -> None:
+    def save(self, batch: Batch, embeddings: Embeddings) -> None:
         """Commit a batch's vectors with its usage, complete documents that have all of theirs, and keep the lease."""
         chunks = [chunk.id for chunk in batch]
         for chunk in batch:
             self._held[chunk.document_id] -= 1
         documents = {chunk.document_id for chunk in batch}
         whole = [one for one in documents if not self._held[one] and one not in self._reading]
-        event = UsageEvent(_event_id(chunks, embeddings.model), "embed", embeddings.model, embeddings.input_tokens)
+        event = embedding_event(batch, embeddings)
         with self._embedder.database.transaction(self._tenant) as transaction:
             self._keep_lease(transaction)
             save_vectors(transaction, chunks, embeddings.vectors, embeddings.model)
@@ -216,25 +192,21 @@ class _Run:
         self.progress.chunks += len(chunks)
         self.progress.usage.append(event)
 
-    def give_back(self, reason: str, *, final: bool, pause: bool) -> None:
+    def give_back(self, reason: str, *, code: str, final: bool, pause: bool) -> None:
         """Complete what is complete of the documents that this run still holds, and give back the others."""
         if not self._held:
             return
         with self._embedder.database.transaction(self._tenant) as transaction:
             done = complete(transaction, list(self._held), self._model)
             left = [document for document in self._held if document not in done]
-            self.progress.failed += len(give_back(transaction, left, run_id(), reason, final=final, pause=pause))
+            failed = give_back(transaction, left, run_id(), reason, code=code, final=final, pause=pause)
+            self.progress.failed += len(failed)
         self._completed(done)
         self._held.clear()
 
-    def _ask(self, pool: ThreadPoolExecutor, batch: list[PendingChunk]) -> Future[Embeddings]:
-        """Ask for a batch's vectors in another thread."""
-        texts = [chunk.text for chunk in batch]
-        return pool.submit(embed_texts, texts, "document", self._embedder.settings, self._embedder.keys)
-
-    def _batches(self) -> Iterator[list[PendingChunk]]:
+    def _batches(self) -> Iterator[Batch]:
         """Give full batches of what waits, and the rest in the last one."""
-        batch: list[PendingChunk] = []
+        batch: Batch = []
         for chunk in self._pending():
             batch.append(chunk)
             if len(batch) == BATCH_SIZE:
@@ -287,32 +259,11 @@ class _Run:
             time.sleep(_POLL_SECONDS)
         return []
 
-    def _wait(self, calls: Collection[Future[Embeddings]], ready_at: float) -> set[Future[Embeddings]]:
-        """Wait until a call is over or the provider may be asked again, and return the calls that are over.
-
-        It may return sooner, because the lease has to be kept meanwhile.
-        """
+    def _keep_lease_alone(self) -> None:
+        """Keep the lease while nothing else is written."""
         if self._lease_ages():
             with self._embedder.database.transaction(self._tenant) as transaction:
                 self._keep_lease(transaction)
-        seconds = self._embedder.lease_seconds * _SHARE_OF_LEASE
-        if ready_at > time.monotonic():
-            seconds = min(seconds, ready_at - time.monotonic())
-        if not calls:
-            time.sleep(seconds)
-            return set()
-        return wait(calls, seconds, return_when=FIRST_COMPLETED).done
-
-    def _pause_seconds(self, error: KnowledgeError, ready_at: float) -> float | None:
-        """Return how long the provider wants to be left alone; None where that is no pause, or longer than may be."""
-        seconds = error.retry_after_seconds
-        if seconds is None or not isinstance(error, ProviderUnavailable):
-            return None
-        longer = max(0.0, time.monotonic() + seconds - max(ready_at, time.monotonic()))
-        if longer > self._patience_seconds:
-            return None
-        self._patience_seconds -= longer
-        return float(seconds)
 
     def _lease_ages(self) -> bool:
         """Tell whether a good part of the lease may be over."""
@@ -332,15 +283,15 @@ class _Run:
 
 
 def embed_all_tenants(limit: int) -> Progress:
-    """Embed the backlog of all tenants, one after the other, as the operators' login."""
+    """Embed the backlog of all tenants that have any, one after the other, as the operators' login."""
+    from f.core.maintenance import requeue_documents  # noqa: PLC0415 -- whoever embeds one document does not need it
+    from f.core.waiting_work import tenants_that_wait  # noqa: PLC0415 -- the same
+
     total = Progress()
     with open_database(OPERATORS_DATABASE) as database:
         embedder = Embedder(database, *read_ai_settings())
-        for tenant in database.tenant_ids():
+        for tenant in tenants_that_wait(database, "documents"):
+            with database.transaction(background(tenant)) as transaction:
+                requeue_documents(transaction)
             total.add(embedder.run(background(tenant), limit=limit - total.documents))
     return total
-
-
-def _event_id(chunks: list[int], model: str) -> str:
-    """Name the call that embeds these chunks with this model."""
-    return f"embed:{hashlib.sha256(repr((chunks, model)).encode()).hexdigest()[:32]}"

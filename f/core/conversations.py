@@ -18,6 +18,8 @@ from f.core.database import Row, Transaction
 if TYPE_CHECKING:
     from f.core.prompts import Turn
 
+FIRST_VERSION = 1
+"""What a citation names that was kept before documents could be changed."""
 HISTORY_TURNS = 8
 """The most earlier messages that a question is understood by."""
 
@@ -46,12 +48,24 @@ ORDER BY created_at DESC, role, id LIMIT %(limit)s
 """
 
 _CITED = """
--- Documents that are cited, of those that the reader may see now, with the cited characters.
-SELECT named.number, d.id AS document_id, d.title, d.source_url, d.visibility, c.heading, c.page,
-       substr(d.content, named.start_offset + 1, named.end_offset - named.start_offset) AS quote
-FROM unnest(%(documents)s::integer[], %(chunks)s::integer[], %(starts)s::integer[], %(ends)s::integer[])
-     WITH ORDINALITY AS named (document_id, chunk_id, start_offset, end_offset, number)
+-- Documents that are cited, of those that the reader may see now, with the cited characters: those of the version that
+-- was cited, if the reader may see that too. Where the document has been changed since, the page is counted there.
+SELECT named.number, d.id AS document_id, it.title, d.source_url, d.visibility, it.visibility AS visibility_then,
+       c.heading, substr(it.content, named.start_offset + 1, named.end_offset - named.start_offset) AS quote,
+       CASE WHEN d.version = named.version THEN c.page
+            WHEN strpos(it.content, chr(12)) > 0
+            THEN 1 + named.start_offset - char_length(replace(left(it.content, named.start_offset), chr(12), ''))
+       END AS page
+FROM unnest(%(documents)s::integer[], %(versions)s::integer[], %(chunks)s::integer[], %(starts)s::integer[],
+            %(ends)s::integer[])
+     WITH ORDINALITY AS named (document_id, version, chunk_id, start_offset, end_offset, number)
 JOIN documents AS d ON d.tenant_id = %(tenant)s AND d.id = named.document_id AND d.deleted_at IS NULL
+CROSS JOIN LATERAL (
+    SELECT d.title, d.content, d.visibility WHERE d.version = named.version
+    UNION ALL
+    SELECT v.title, v.content, v.visibility FROM document_versions AS v
+    WHERE v.tenant_id = %(tenant)s AND v.document_id = d.id AND v.version = named.version
+) AS it
 LEFT JOIN document_chunks AS c ON c.tenant_id = %(tenant)s AND c.id = named.chunk_id
 """
 
@@ -75,11 +89,15 @@ ON CONFLICT (tenant_id, session_id, event_id, role) DO NOTHING
 
 
 class PastCitation(TypedDict):
-    """What an earlier answer cites: as in ``chat``, or nothing but ``n`` when the reader may not see the document."""
+    """What an earlier answer cites: as in ``chat``, or nothing but ``n`` when the reader may not see the document.
+
+    The quote stays what it was when the document is changed: it is that of the ``version`` that was cited.
+    """
 
     n: int
     removed: bool
     document_id: int | None
+    version: int | None
     chunk_id: int | None
     title: str | None
     heading: str | None
@@ -165,7 +183,8 @@ def read_messages(transaction: Transaction, session_id: str, limit: int, before:
     parameters = {"tenant": transaction.tenant_id, "session": session_id, "limit": limit, "before": before}
     rows = transaction.rows(_PAGE, parameters)
     cited = _cited(transaction, [citation for row in rows for citation in row["citations"]])
-    record_reading(transaction, [(row["document_id"], row["visibility"]) for row in cited.values()])
+    seen = ("visibility", "visibility_then")
+    record_reading(transaction, [(row["document_id"], row[name]) for row in cited.values() for name in seen])
     numbers = iter(range(1, 1 + sum(len(row["citations"]) for row in rows)))
     return [
         MessageData(
@@ -216,6 +235,7 @@ def _cited(transaction: Transaction, citations: Sequence[dict[str, int]]) -> dic
     parameters = {
         "tenant": transaction.tenant_id,
         "documents": [citation["document_id"] for citation in citations],
+        "versions": [citation.get("version", FIRST_VERSION) for citation in citations],
         "chunks": [citation["chunk_id"] for citation in citations],
         "starts": [citation["start"] for citation in citations],
         "ends": [citation["end"] for citation in citations],
@@ -229,6 +249,7 @@ def _citation(citation: dict[str, int], found: Row | None) -> PastCitation:
         n=citation["n"],
         removed=found is None,
         document_id=citation["document_id"] if found else None,
+        version=citation.get("version", FIRST_VERSION) if found else None,
         chunk_id=citation["chunk_id"] if found else None,
         title=found["title"] if found else None,
         heading=found["heading"] if found else None,

@@ -1,8 +1,7 @@
-"""Documents and their chunks in the database: storing, and what waits to be embedded.
+"""Documents and their chunks in the database: storing, finding what is the same, deleting, and who may.
 
 Shared module. Every statement names the tenant beside the policies that enforce it. A document and its chunks are
-written by one transaction, and so are the vectors of a batch and their usage. Background work takes a document by
-a lease, which a killed job loses by time.
+written by one transaction.
 """
 
 import hashlib
@@ -14,20 +13,17 @@ from datetime import datetime
 from functools import lru_cache
 
 from f.core.chunking import Chunk
-from f.core.database import Transaction, vector_text
+from f.core.database import Row, Transaction
 from f.core.errors import Forbidden, NotFound
 from f.core.hidden_text import visible_text
 from f.core.identity import Caller
 
-MAXIMUM_ATTEMPTS = 3
 VISIBILITIES = ("everyone", "adults_only", "admins_only", "private")
 STORED_AT_ONCE = 1_000
 """Chunks that one statement stores: some two seconds of work, and the memory that a large text takes more than once."""
 _HASHED_AT_ONCE = 1_000_000
 _SPACE = re.compile(r"\s")
 _SIGHT_NEEDED = {"adults_only": 2, "admins_only": 3}
-_NOTHING_VISIBLE = "-"
-"""Is embedded where a reader sees nothing: a provider that refuses an empty text would refuse the whole batch."""
 
 _RESERVE = """
 -- A new id, while any other ingestion of the same text, or with the same key, waits for the end of this transaction.
@@ -36,8 +32,12 @@ FROM (SELECT DISTINCT hashtextextended(unnest(%(names)s), 0) AS name ORDER BY 1)
 """
 
 _FIND_BY_KEY = """
--- What this caller has stored under this key, whatever may be seen of it: it is the caller's own.
-SELECT id, chunk_count, status, content_hash = %(content_hash)s AS same_content
+-- What this caller has stored under this key, whatever may be seen of it: it is the caller's own. It is the same also
+-- when it has been edited since.
+SELECT id, chunk_count, status, content_hash = %(content_hash)s OR EXISTS (
+           SELECT FROM document_versions AS v
+           WHERE v.tenant_id = %(tenant)s AND v.document_id = documents.id AND v.content_hash = %(content_hash)s
+       ) AS same_content
 FROM documents
 WHERE tenant_id = %(tenant)s AND deleted_at IS NULL AND idempotency_key = %(key)s
   AND created_by IS NOT DISTINCT FROM %(member)s
@@ -51,7 +51,7 @@ WHERE tenant_id = %(tenant)s AND deleted_at IS NULL AND content_hash = %(content
 ORDER BY created_at, id LIMIT 1
 """
 
-_CHUNKS = """
+CHUNKS = """
 -- Chunks with their words: by their document's title and their headings too, and as a reader sees them, where that is
 -- not how they were written. The words are made once: OFFSET 0 keeps the planner from making them again to count them.
 WITH chunk AS MATERIALIZED (
@@ -77,20 +77,20 @@ FROM chunk
 
 _STORE = f"""
 -- A document with its first chunks, in one statement: most have no others.
-{_CHUNKS}), document AS (
+{CHUNKS}), document AS (
     INSERT INTO documents (tenant_id, id, title, content, content_hash, category, visibility, assigned_to, created_by,
                            tags, language, source, source_url, metadata, idempotency_key, expires_at, chunk_count,
-                           word_count)
+                           word_count, media_type, page_count, ocr_confidence)
     SELECT %(tenant)s, %(id)s, %(title)s, %(content)s, %(content_hash)s, %(category)s, %(visibility)s, %(assigned_to)s,
            %(member)s, %(tags)s::text[], %(language)s, %(source)s, %(source_url)s, %(metadata)s::jsonb, %(key)s,
-           %(expires_at)s, %(chunk_count)s, sum(chunk.word_count)
+           %(expires_at)s, %(chunk_count)s, sum(chunk.word_count), %(media_type)s, %(page_count)s, %(ocr_confidence)s
     FROM chunk
 )
 {_ADD_CHUNKS}"""  # noqa: S608 -- constants
 
 _STORE_MORE = f"""
 -- Further chunks of a document that this transaction has stored.
-{_CHUNKS})
+{CHUNKS})
 {_ADD_CHUNKS}"""
 
 _COUNT_WORDS = """
@@ -98,72 +98,6 @@ UPDATE documents SET word_count = (
     SELECT sum(word_count) FROM document_chunks WHERE tenant_id = %(tenant)s AND document_id = %(id)s
 )
 WHERE tenant_id = %(tenant)s AND id = %(id)s
-"""
-
-_CLAIM = """
--- Take documents to embed: those that wait, those whose holder was killed, and, when one is named, one that failed.
-WITH waiting AS (
-    SELECT id FROM documents
-    WHERE tenant_id = %(tenant)s AND deleted_at IS NULL AND (%(document)s IS NULL OR id = %(document)s)
-      AND (status = 'queued'
-           OR (status = 'processing' AND (lease_until < now() OR lease_holder = %(holder)s))
-           OR (status = 'failed' AND id = %(document)s))
-      AND id <> ALL (%(without)s::integer[])
-    ORDER BY created_at, id LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
-)
-UPDATE documents AS d
-SET status = 'processing', attempts = CASE WHEN d.status = 'failed' THEN 1 ELSE d.attempts + 1 END,
-    lease_holder = %(holder)s, lease_until = now() + make_interval(secs => %(lease_seconds)s), updated_at = now()
-FROM waiting
-WHERE d.tenant_id = %(tenant)s AND d.id = waiting.id
-RETURNING d.id
-"""
-
-_PENDING = """
--- A page of the chunks of taken documents that have no vector of this model yet, in the order of the text.
-SELECT c.id, c.document_id, c.ordinal, concat_ws(E'\\n', d.title, c.heading) AS context, c.content
-FROM document_chunks AS c JOIN documents AS d ON d.tenant_id = c.tenant_id AND d.id = c.document_id
-WHERE c.tenant_id = %(tenant)s AND c.document_id = ANY (%(documents)s)
-  AND c.embedding_model IS DISTINCT FROM %(model)s AND (c.document_id, c.ordinal) > (%(document)s, %(ordinal)s)
-ORDER BY c.document_id, c.ordinal LIMIT %(limit)s
-"""
-
-_SAVE_VECTORS = """
--- The ids are named twice so that each chunk is looked up by its key: joined alone, all chunks of the tenant are read.
-UPDATE document_chunks AS c SET embedding = given.vector::halfvec, embedding_model = %(model)s
-FROM unnest(%(chunks)s::integer[], %(vectors)s::text[]) AS given (id, vector)
-WHERE c.tenant_id = %(tenant)s AND c.id = given.id AND c.id = ANY (%(chunks)s)
-"""
-
-_RENEW_LEASE = """
-UPDATE documents SET lease_until = now() + make_interval(secs => %(lease_seconds)s)
-WHERE tenant_id = %(tenant)s AND id = ANY (%(documents)s) AND status = 'processing' AND lease_holder = %(holder)s
-"""
-
-_COMPLETE = """
--- Documents all of whose chunks have their vector; the document's own is the mean of them.
-UPDATE documents AS d
-SET status = 'completed', embedding = whole.embedding, embedding_model = %(model)s, failure_reason = NULL,
-    lease_holder = NULL, lease_until = NULL, updated_at = now()
-FROM (SELECT document_id, l2_normalize(avg(embedding)::vector) AS embedding
-      FROM document_chunks
-      WHERE tenant_id = %(tenant)s AND document_id = ANY (%(documents)s)
-      GROUP BY document_id
-      HAVING bool_and(embedding_model IS NOT DISTINCT FROM %(model)s)) AS whole
-WHERE d.tenant_id = %(tenant)s AND d.id = whole.document_id AND d.status = 'processing'
-RETURNING d.id
-"""
-
-_GIVE_BACK = """
--- After a failure: wait for another try, or fail when there were enough or none would help.
-UPDATE documents
-SET status = CASE WHEN %(final)s OR attempts - %(pause)s::integer >= %(maximum_attempts)s THEN 'failed'
-                  ELSE 'queued' END,
-    attempts = attempts - %(pause)s::integer, failure_reason = %(reason)s, lease_holder = NULL, lease_until = NULL,
-    updated_at = now()
-WHERE tenant_id = %(tenant)s AND id = ANY (%(documents)s) AND status = 'processing' AND lease_holder = %(holder)s
-RETURNING id, status
 """
 
 _OWNED = """
@@ -180,11 +114,8 @@ RETURNING d.deleted_at + make_interval(days => t.retention_days) AS kept_until
 
 _MEMBER = "SELECT 1 FROM family_members WHERE tenant_id = %s AND id = %s AND removed_at IS NULL"
 
-_STATE = "SELECT id, status, chunk_count FROM documents WHERE tenant_id = %s AND id = %s AND deleted_at IS NULL"
-
-_WAITING_COUNT = """
-SELECT count(*) AS waiting FROM documents
-WHERE tenant_id = %s AND status IN ('queued', 'processing') AND deleted_at IS NULL
+_STATE = """
+SELECT id, status, chunk_count, version FROM documents WHERE tenant_id = %s AND id = %s AND deleted_at IS NULL
 """
 
 
@@ -205,6 +136,9 @@ class NewDocument:
     source_url: str | None = None
     metadata: str = "{}"
     idempotency_key: str = ""
+    media_type: str | None = None
+    page_count: int | None = None
+    ocr_confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,16 +158,7 @@ class DocumentState:
     id: int
     status: str
     chunks: int
-
-
-@dataclass(frozen=True, slots=True)
-class PendingChunk:
-    """A chunk that waits for its vector; ``text`` is what is embedded: title, headings and the passage."""
-
-    id: int
-    document_id: int
-    ordinal: int
-    text: str
+    version: int
 
 
 @lru_cache(maxsize=1)
@@ -293,134 +218,27 @@ def store(transaction: Transaction, document_id: int, new: NewDocument, chunks: 
         "metadata": new.metadata,
         "expires_at": new.expires_at,
         "chunk_count": len(chunks),
+        "media_type": new.media_type,
+        "page_count": new.page_count,
+        "ocr_confidence": new.ocr_confidence,
     }
     named = {"tenant": transaction.tenant_id, "id": document_id, "title": new.title, "language": language}
     for before in range(0, len(chunks), STORED_AT_ONCE):
-        some = _columns(new, chunks[before : before + STORED_AT_ONCE]) | named | {"before": before}
+        portion = chunks[before : before + STORED_AT_ONCE]
+        some = chunk_columns(new.title, new.content, portion) | named | {"before": before}
         transaction.execute(_STORE_MORE if before else _STORE, some if before else document | some)
     if len(chunks) > STORED_AT_ONCE:
         with transaction.unrestricted():  # it may not be for who stores it
             transaction.execute(_COUNT_WORDS, named)
+    from f.core.document_bands import write_bands  # noqa: PLC0415 -- who only reads documents does not wait for it
+
+    write_bands(transaction, document_id, new.content, new=True)
 
 
 def document_state(transaction: Transaction, document_id: int) -> DocumentState | None:
     """Return how far a document is, if the caller may see it."""
     row = transaction.row(_STATE, (transaction.tenant_id, document_id))
-    return None if row is None else DocumentState(row["id"], row["status"], row["chunk_count"])
-
-
-def claim(
-    transaction: Transaction,
-    holder: str,
-    lease_seconds: int,
-    *,
-    document_id: int | None = None,
-    limit: int = 1,
-    without: Sequence[int] = (),
-) -> list[int]:
-    """Take documents to embed, and return their ids; what another run holds is passed over.
-
-    Args:
-        transaction: Background work of the tenant.
-        holder: This run, which gets back what it held before it was killed.
-        lease_seconds: For how long.
-        document_id: Only this one; also one that has failed.
-        limit: The most to take.
-        without: Documents that the run holds already.
-    """
-    parameters = {
-        "tenant": transaction.tenant_id,
-        "document": document_id,
-        "holder": holder,
-        "limit": limit,
-        "lease_seconds": lease_seconds,
-        "without": list(without),
-    }
-    return [row["id"] for row in transaction.rows(_CLAIM, parameters)]
-
-
-def pending_chunks(
-    transaction: Transaction, documents: list[int], model: str, limit: int, after: PendingChunk | None = None
-) -> list[PendingChunk]:
-    """Return chunks of these documents that have no vector of a model, in the order of the text.
-
-    Args:
-        transaction: Background work of the tenant.
-        documents: Which documents.
-        model: The model.
-        limit: The most to return.
-        after: The last one of the page before; without it, the first page.
-    """
-    parameters = {
-        "tenant": transaction.tenant_id,
-        "documents": documents,
-        "model": model,
-        "limit": limit,
-        "document": after.document_id if after else 0,
-        "ordinal": after.ordinal if after else -1,
-    }
-    return [
-        PendingChunk(
-            row["id"],
-            row["document_id"],
-            row["ordinal"],
-            visible_text(f"{row['context']}\n\n{row['content']}").strip() or _NOTHING_VISIBLE,
-        )
-        for row in transaction.rows(_PENDING, parameters)
-    ]
-
-
-def save_vectors(transaction: Transaction, chunks: list[int], vectors: list[list[float]], model: str) -> None:
-    """Give chunks their vectors, in the same order; a chunk that is gone by now is passed over."""
-    parameters = {
-        "tenant": transaction.tenant_id,
-        "chunks": chunks,
-        "vectors": [vector_text(vector) for vector in vectors],
-        "model": model,
-    }
-    transaction.later(_SAVE_VECTORS, parameters)
-
-
-def renew_lease(transaction: Transaction, documents: list[int], holder: str, lease_seconds: int) -> None:
-    """Keep documents that this run holds from being taken over."""
-    parameters = {
-        "tenant": transaction.tenant_id,
-        "documents": documents,
-        "holder": holder,
-        "lease_seconds": lease_seconds,
-    }
-    transaction.later(_RENEW_LEASE, parameters)
-
-
-def complete(transaction: Transaction, documents: list[int], model: str) -> list[int]:
-    """Mark those of the documents as completed all of whose chunks have a vector, and return their ids."""
-    parameters = {"tenant": transaction.tenant_id, "documents": documents, "model": model}
-    return [row["id"] for row in transaction.rows(_COMPLETE, parameters)]
-
-
-def give_back(
-    transaction: Transaction, documents: list[int], holder: str, reason: str, *, final: bool, pause: bool = False
-) -> list[int]:
-    """Give back documents that this run could not complete, and return those that failed for good.
-
-    Args:
-        transaction: Background work of the tenant.
-        documents: Which ones; what another run holds by now is left alone.
-        holder: This run.
-        reason: Why, without content.
-        final: No repeat would help.
-        pause: The provider asked to wait, which is no failed attempt.
-    """
-    parameters = {
-        "tenant": transaction.tenant_id,
-        "documents": documents,
-        "holder": holder,
-        "reason": reason[:500],
-        "final": final,
-        "pause": pause,
-        "maximum_attempts": MAXIMUM_ATTEMPTS,
-    }
-    return [row["id"] for row in transaction.rows(_GIVE_BACK, parameters) if row["status"] == "failed"]
+    return None if row is None else DocumentState(row["id"], row["status"], row["chunk_count"], row["version"])
 
 
 def delete_document(transaction: Transaction, caller: Caller, document_id: int) -> datetime:
@@ -435,12 +253,7 @@ def delete_document(transaction: Transaction, caller: Caller, document_id: int) 
         found = transaction.row(_OWNED, parameters)
         if found is None:
             raise NotFound("There is no such document.", about=("document", document_id))
-        owned = transaction.member_id is not None and (
-            found["created_by"] == transaction.member_id
-            or (found["visibility"] == "private" and found["assigned_to"] == transaction.member_id)
-        )
-        if not owned and transaction.member_type != "admin":
-            raise Forbidden("Only who stored a document, or an admin, can delete it.", about=("document", document_id))
+        require_right(transaction, document_id, found, "delete")
     with transaction.unrestricted():  # a policy lets nobody write a row that they could not read afterwards
         row = transaction.row(_DELETE, parameters)
     if row is None:
@@ -449,10 +262,24 @@ def delete_document(transaction: Transaction, caller: Caller, document_id: int) 
     return deleted
 
 
-def waiting_count(transaction: Transaction) -> int:
-    """Return how many of the tenant's documents are not embedded yet, of those that the caller may see."""
-    row = transaction.row(_WAITING_COUNT, (transaction.tenant_id,))
-    return int(row["waiting"]) if row else 0
+def require_right(transaction: Transaction, document_id: int, found: Row, deed: str) -> None:
+    """Check that a document is the member's to delete or to change: stored by them, private to them, or as an admin.
+
+    Args:
+        transaction: In whose name; the member sees the document.
+        document_id: The document.
+        found: Its ``created_by``, ``assigned_to`` and ``visibility``.
+        deed: What is to be done, for the message.
+
+    Raises:
+        Forbidden: When it is not.
+    """
+    owned = transaction.member_id is not None and (
+        found["created_by"] == transaction.member_id
+        or (found["visibility"] == "private" and found["assigned_to"] == transaction.member_id)
+    )
+    if not owned and transaction.member_type != "admin":
+        raise Forbidden(f"Only who stored a document, or an admin, can {deed} it.", about=("document", document_id))
 
 
 def member_exists(transaction: Transaction, member_id: int) -> bool:
@@ -480,10 +307,10 @@ def check_may_store(transaction: Transaction, caller: Caller, new: NewDocument) 
         raise Forbidden("You can store only what you may see yourself.")
 
 
-def _columns(new: NewDocument, chunks: Sequence[Chunk]) -> dict[str, object]:
-    """Return chunks as columns."""
-    headings = [" > ".join(chunk.heading_path) or None for chunk in chunks]
-    contents = [new.content[chunk.start : chunk.end] for chunk in chunks]
+def chunk_columns(title: str, text: str, chunks: Sequence[Chunk]) -> dict[str, object]:
+    """Return chunks of a text as the columns that ``CHUNKS`` takes."""
+    headings = [heading_of(chunk) for chunk in chunks]
+    contents = [text[chunk.start : chunk.end] for chunk in chunks]
     return {
         "starts": [chunk.start for chunk in chunks],
         "ends": [chunk.end for chunk in chunks],
@@ -492,10 +319,15 @@ def _columns(new: NewDocument, chunks: Sequence[Chunk]) -> dict[str, object]:
         "contents": contents,
         "tokens": [chunk.token_count for chunk in chunks],
         "visible": [
-            _visible_if_other(searched_text(new.title, heading, content))
+            _visible_if_other(searched_text(title, heading, content))
             for heading, content in zip(headings, contents, strict=True)
         ],
     }
+
+
+def heading_of(chunk: Chunk) -> str | None:
+    """Return a chunk's headings as they are stored."""
+    return " > ".join(chunk.heading_path) or None
 
 
 def _visible_if_other(text: str) -> str | None:

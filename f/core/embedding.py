@@ -101,12 +101,13 @@ def _target(
 ) -> Target[tuple[Vectors, int | None]]:
     """Choose the provider; only its module is imported, because each costs a job one request."""
     model = settings.embed
-    if settings.provider == "cloud":
+    provider = model.provider or settings.provider
+    if provider == "cloud":
         from f.core.cohere_models import embed  # noqa: PLC0415
 
         key = usable_key("cohere", keys.cohere)
         return Target("cohere", model.model, partial(embed, texts, purpose, model, key))
-    if settings.provider == "openai_compatible":
+    if provider == "openai_compatible":
         from f.core.openai_compatible_models import embed as embed_there  # noqa: PLC0415
 
         key = usable_key("openai_compatible", keys.groq)

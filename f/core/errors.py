@@ -26,6 +26,7 @@ class KnowledgeError(Exception):
         *,
         retry_after_seconds: int | None = None,
         about: tuple[str, object] | None = None,
+        code: str | None = None,
     ) -> None:
         """Take the sentence for the caller; without one, the class's own docstring is used.
 
@@ -33,8 +34,11 @@ class KnowledgeError(Exception):
             message: A sentence that a person can act on.
             retry_after_seconds: When a repeat may succeed, in whole seconds, where that is known.
             about: What was asked for, as its kind and id; for the audit log.
+            code: A more exact stable word than the class has.
         """
         super().__init__(message or (type(self).__doc__ or "").strip())
+        if code:
+            self.code = code
         # Windmill hands an exception's attributes on as ``extra``: a flow's failure step reads these.
         self.http_status = self.status
         self.error_code = self.code
@@ -121,6 +125,20 @@ class StatementRefused(KnowledgeError):
         self.sqlstate = sqlstate or ""
 
 
+class ParsingInterrupted(KnowledgeError):
+    """The file could not be parsed at the moment; it waits for another try."""
+
+    status = 503
+    code = "parsing_interrupted"
+
+
+class SourceUnavailable(KnowledgeError):
+    """The file cannot be fetched at the moment; try again later."""
+
+    status = 503
+    code = "source_unavailable"
+
+
 class ProviderUnavailable(KnowledgeError):
     """The model provider does not answer; try again later."""
 
@@ -133,6 +151,13 @@ class ProviderBusy(ProviderUnavailable):
 
     status = 429
     code = "too_many_requests"
+
+
+class ChannelUnavailable(KnowledgeError):
+    """What notices are sent by does not answer; what is due waits."""
+
+    status = 503
+    code = "channel_unavailable"
 
 
 class ProviderRejected(KnowledgeError):

@@ -80,9 +80,18 @@ class Meanwhile(Generic[Result]):
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def result(self) -> Result:
-        """Wait for its end, and return what the action returned or raise what it raised."""
-        self._thread.join()
+    def result(self, timeout_seconds: float | None = None) -> Result:
+        """Wait for its end, and return what the action returned or raise what it raised.
+
+        Args:
+            timeout_seconds: How long to wait at most; None is until it ends.
+
+        Raises:
+            TimeoutError: When it has not ended by then; it goes on, and ends with the job at the latest.
+        """
+        self._thread.join(timeout_seconds)
+        if self._thread.is_alive():
+            raise TimeoutError
         if self._error is not None:
             raise self._error
         return self._results[0]
@@ -95,7 +104,11 @@ class Meanwhile(Generic[Result]):
 
 
 def script(
-    *, tells: tuple[type[KnowledgeError], ...] = (), ahead: Sequence[str] = (), asks_models: bool = False
+    *,
+    tells: tuple[type[KnowledgeError], ...] = (),
+    ahead: Sequence[str] = (),
+    asks_models: bool = False,
+    answers: Callable[[Mapping[str, object]], Answer] | None = None,
 ) -> Callable[[Callable[Arguments, Mapping[str, object]]], Callable[Arguments, Answer]]:
     """Make a function the ``main`` of a script: it returns its data, and callers get the envelope.
 
@@ -104,6 +117,7 @@ def script(
         ahead: Resources to begin reading at once, because this script reads them whoever calls. One that cannot be
             read is no error before somebody reads it.
         asks_models: Whether it calls model providers, so that what TLS needs is begun at once, too.
+        answers: Makes the answer of a success out of the data, for callers who want no envelope.
 
     Returns:
         A decorator. The decorated function returns ``{"success": true, "data": ..., "error": null}``, or for a mistake
@@ -121,7 +135,8 @@ def script(
                     Meanwhile(tls_context)
                 _ahead.update({path: Meanwhile(functools.partial(_resource, path)) for path in ahead})
                 _running[:] = [check_arguments()]
-                return {"success": True, "data": dict(function(*args, **kwargs)), "error": None}
+                data = dict(function(*args, **kwargs))
+                return {"success": True, "data": data, "error": None} if answers is None else answers(data)
             except KnowledgeError as error:
                 _tell_of_denial(error)
                 if in_flow() or not isinstance(error, told):

@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from f.core.database import OPERATORS_DATABASE, Transaction, open_database
-from f.core.documents import MAXIMUM_ATTEMPTS
 from f.core.errors import KnowledgeError
+from f.core.expiry import THRESHOLD
+from f.core.files import requeue_files
 from f.core.identity import background
+from f.core.waiting_documents import MAXIMUM_ATTEMPTS
 
 PURGED_AT_ONCE = 200
 INDEX_ABOVE = 6_000
@@ -20,25 +22,26 @@ INDEX_BELOW = 4_000
 QUESTIONS_KEPT = 10_000
 """Embeddings of questions that a tenant keeps, the newest; 20 MB."""
 
+TOLD_AFTER_DAYS = 30
+"""Days after an expiry in which members who have not been told of it still are."""
+
 _TIME_FOR_AN_INDEX = "SET LOCAL statement_timeout = '1h'"
 
-_NOTIFY = """
--- A notice for each member who may see a document that expires, once for each threshold that is reached.
+_NOTIFY = f"""
+-- A notice for each member who may see a document that expires, of the last threshold that is reached, once. A document
+-- that expired long ago, such as one that has just been imported, gives none. A day before and after is left for the
+-- time zone, so that the index on expires_at is used.
 INSERT INTO expiry_notices (tenant_id, document_id, member_id, threshold, expires_at)
-SELECT d.tenant_id, d.id, m.id,
-       CASE WHEN d.expires_at <= now() THEN 'expired'
-            WHEN d.expires_at <= now() + interval '1 day' THEN '1_day'
-            WHEN d.expires_at <= now() + interval '7 days' THEN '7_days'
-            ELSE '30_days' END,
-       d.expires_at
+SELECT d.tenant_id, d.id, m.id, {THRESHOLD}, d.expires_at
 FROM documents AS d
 JOIN tenants AS t ON t.id = d.tenant_id
 JOIN family_members AS m ON m.tenant_id = d.tenant_id AND m.removed_at IS NULL
      AND may_see(m.member_type, m.id, t.admins_see_private, d.visibility, d.assigned_to)
-WHERE d.tenant_id = %(tenant)s AND d.deleted_at IS NULL AND d.expires_at <= now() + interval '30 days'
+WHERE d.tenant_id = %(tenant)s AND d.deleted_at IS NULL AND d.expires_at < now() + interval '32 days'
+  AND d.expires_at > now() - interval '{TOLD_AFTER_DAYS} days' AND {THRESHOLD} IS NOT NULL
 ON CONFLICT (tenant_id, document_id, member_id, threshold, expires_at) DO NOTHING
 RETURNING threshold
-"""
+"""  # noqa: S608 -- constants
 
 _PURGE_DOCUMENTS = """
 -- Documents that were deleted longer ago than the tenant keeps them; chunks, vectors, words and notices go with them,
@@ -58,14 +61,32 @@ WHERE d.tenant_id = %(tenant)s AND d.id = old.id
 RETURNING d.chunk_count
 """
 
+_PURGE_FILES = """
+-- Files of which nothing has come for longer than the tenant keeps what is deleted, and a day at least: what failed
+-- or waits in vain, with its bytes; and archives all of whose files are gone. The row of a file that became a document
+-- goes with that.
+WITH old AS (
+    SELECT f.id FROM files AS f JOIN tenants AS t ON t.id = f.tenant_id
+    WHERE f.tenant_id = %(tenant)s AND f.document_id IS NULL
+      AND f.updated_at < now() - make_interval(days => greatest(t.retention_days, 1))
+      AND (f.status <> 'processing' OR f.lease_until IS NULL OR f.lease_until < now())
+      AND NOT EXISTS (SELECT FROM files AS inside WHERE inside.tenant_id = f.tenant_id AND inside.parent_id = f.id)
+    ORDER BY f.id LIMIT %(limit)s
+)
+DELETE FROM files AS f USING old WHERE f.tenant_id = %(tenant)s AND f.id = old.id
+RETURNING f.id
+"""
+
 _PURGE_SESSIONS = """
--- Conversations and session tokens that are over, embeddings of questions that are too old or too many, and answers
--- that are given to nobody any more.
+-- Conversations and session tokens that are over, calendar feeds that were revoked long ago, embeddings of questions
+-- that are too old or too many, and answers that are given to nobody any more.
 WITH gone AS (
     DELETE FROM conversation_sessions WHERE tenant_id = %(tenant)s AND expires_at < now() RETURNING id
 ), ended AS (
     DELETE FROM session_tokens WHERE tenant_id = %(tenant)s AND (expires_at < now() OR revoked_at IS NOT NULL)
     RETURNING id
+), feeds AS (
+    DELETE FROM calendar_feeds WHERE tenant_id = %(tenant)s AND revoked_at < now() - interval '30 days' RETURNING id
 ), kept AS (
     SELECT min(created_at) AS oldest FROM (
         SELECT created_at FROM query_embeddings WHERE tenant_id = %(tenant)s ORDER BY created_at DESC LIMIT %(most)s
@@ -78,7 +99,8 @@ WITH gone AS (
     DELETE FROM cached_answers WHERE tenant_id = %(tenant)s AND expires_at < now() RETURNING place
 )
 SELECT count(DISTINCT gone.id) AS sessions, count(m.id) AS messages, (SELECT count(*) FROM ended) AS tokens,
-       (SELECT count(*) FROM questions) AS questions, (SELECT count(*) FROM answers) AS answers
+       (SELECT count(*) FROM questions) AS questions, (SELECT count(*) FROM answers) AS answers,
+       (SELECT count(*) FROM feeds) AS calendar_feeds
 FROM gone LEFT JOIN conversation_messages AS m ON m.tenant_id = %(tenant)s AND m.session_id = gone.id
 """
 
@@ -86,8 +108,8 @@ _REQUEUE = """
 -- Documents whose run was killed: they wait again, or have failed when there were enough attempts.
 UPDATE documents
 SET status = CASE WHEN attempts >= %(maximum_attempts)s THEN 'failed' ELSE 'queued' END,
-    failure_reason = 'The run that processed it ended without a word.', lease_holder = NULL, lease_until = NULL,
-    updated_at = now()
+    failure_code = 'interrupted', failure_reason = 'The run that processed it ended without a word.',
+    lease_holder = NULL, lease_until = NULL, updated_at = now()
 WHERE tenant_id = %(tenant)s AND status = 'processing' AND (lease_until IS NULL OR lease_until < now())
 RETURNING status
 """
@@ -100,9 +122,14 @@ def notify_expiring(transaction: Transaction) -> Mapping[str, int]:
 
 
 def purge_documents(transaction: Transaction) -> Mapping[str, int]:
-    """Purge some of the tenant's documents that were deleted long enough ago; nothing left gives zeros."""
-    rows = transaction.rows(_PURGE_DOCUMENTS, {"tenant": transaction.tenant_id, "limit": PURGED_AT_ONCE})
-    return {"documents": len(rows), "chunks": sum(row["chunk_count"] for row in rows)}
+    """Purge some of the tenant's documents that were deleted long enough ago, and of files of which nothing has come.
+
+    Nothing left gives zeros.
+    """
+    some = {"tenant": transaction.tenant_id, "limit": PURGED_AT_ONCE}
+    rows = transaction.rows(_PURGE_DOCUMENTS, some)
+    files = transaction.rows(_PURGE_FILES, some)
+    return {"documents": len(rows), "chunks": sum(row["chunk_count"] for row in rows), "files": len(files)}
 
 
 def purge_sessions(transaction: Transaction) -> Mapping[str, int]:
@@ -111,9 +138,10 @@ def purge_sessions(transaction: Transaction) -> Mapping[str, int]:
 
 
 def requeue_documents(transaction: Transaction) -> Mapping[str, int]:
-    """Let the tenant's documents that are stuck in processing wait again."""
+    """Let the tenant's documents and files that are stuck in processing wait again."""
     parameters = {"tenant": transaction.tenant_id, "maximum_attempts": MAXIMUM_ATTEMPTS}
-    return _counted(("queued", "failed"), [row["status"] for row in transaction.rows(_REQUEUE, parameters)])
+    documents = [row["status"] for row in transaction.rows(_REQUEUE, parameters)]
+    return _counted(("queued", "failed"), documents + requeue_files(transaction))
 
 
 def maintain_vector_index(transaction: Transaction) -> Mapping[str, int]:

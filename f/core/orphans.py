@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from f.core.database import OPERATORS_DATABASE, Row, Transaction, open_database
+from f.core.document_bands import WITHOUT_BANDS, write_missing_bands
 from f.core.maintenance import over_tenants
 
 _PATIENCE = "SET LOCAL statement_timeout = '20min'"
@@ -83,6 +84,7 @@ SELECT (SELECT count(*) FROM misworded) AS chunks_with_other_words,
        (SELECT count(*) FROM document WHERE chunks IS DISTINCT FROM chunk_count AND id IS NOT NULL)
            AS documents_with_other_chunks,
        (SELECT count(*) FROM document WHERE unembedded) AS documents_without_vectors,
+       (SELECT count(*) {WITHOUT_BANDS}) AS documents_without_sketch,
        (SELECT count(*) FROM conversation_messages AS m
         WHERE m.tenant_id = %(tenant)s AND NOT EXISTS (
             SELECT FROM conversation_sessions AS s WHERE s.tenant_id = %(tenant)s AND s.id = m.session_id)
@@ -175,6 +177,8 @@ def _look(transaction: Transaction, *, repair: bool, thorough: bool) -> Mapping[
             for statement in (_FORGET_WORDS, _LEARN_WORDS, _REQUEUE):
                 transaction.execute(statement, tenant | named)
             repaired += len(named["chunks"]) + len(named["documents"])
+        if counts["documents_without_sketch"]:
+            repaired += write_missing_bands(transaction)
         if repaired:  # words that are mended change no document, and what is found all the same
             transaction.execute(_FORGET_ANSWERS, tenant)
     others = sum(1 for document in _texts(transaction, thorough=thorough) if not document)

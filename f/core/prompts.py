@@ -7,7 +7,7 @@ them come as a reader sees them (``f.core.hidden_text``), so that nothing is tol
 The sentences for "nothing was found" are here too, because they belong to the same protocol.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -179,6 +179,12 @@ def render_rewrite_messages(question: str, history: list[Turn]) -> list[dict[str
         {"role": "system", "content": _REWRITE_RULES.format(mark=mark)},
         {"role": "user", "content": "\n\n".join(blocks)},
     ]
+
+
+def delimited(texts: Sequence[tuple[str, str]]) -> tuple[str, list[str]]:
+    """Delimit texts, each with its kind, by a mark that none of them contains; returns the mark and the blocks."""
+    mark = _mark(*(text for _, text in texts))
+    return mark, [_block(kind, mark, text) for kind, text in texts]
 
 
 def visible_request(request: AnswerRequest) -> AnswerRequest:

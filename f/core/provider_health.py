@@ -15,7 +15,7 @@ from f.core.provider_calls import Deadline, ProviderName, Target, run_with_fallb
 CHECK_SECONDS = 5.0
 """The time for one check; all run at once."""
 
-Role = Literal["embed", "rerank", "chat", "fallback_chat"]
+Role = Literal["embed", "next_embed", "rerank", "chat", "fallback_chat"]
 _Use = tuple[Role, ProviderName, ModelSettings]
 
 
@@ -42,17 +42,21 @@ def check_providers(settings: AiSettings, keys: ProviderKeys) -> list[ProviderHe
 
 def _roles(settings: AiSettings) -> list[_Use]:
     """List what the settings use, each with its provider."""
-    cloud: dict[Role, ProviderName] = {"embed": "cohere", "rerank": "cohere", "chat": "groq", "fallback_chat": "cohere"}
+    cloud: dict[Role, ProviderName] = {
+        "embed": "cohere", "next_embed": "cohere", "rerank": "cohere", "chat": "groq", "fallback_chat": "cohere",
+    }  # fmt: skip
     models: dict[Role, ModelSettings | None] = {
         "embed": settings.embed,
+        "next_embed": settings.next_space.embed if settings.next_space else None,
         "rerank": settings.rerank,
         "chat": settings.chat,
         "fallback_chat": settings.fallback_chat,
     }
     return [
-        (role, cloud[role] if settings.provider == "cloud" else settings.provider, model)
+        (role, cloud[role] if served == "cloud" else served, model)
         for role, model in models.items()
         if model is not None
+        for served in [model.provider or settings.provider]
     ]
 
 

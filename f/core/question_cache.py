@@ -10,6 +10,7 @@ the database made of the provider's.
 
 import hashlib
 
+from f.core.ai_settings import AiSettings
 from f.core.database import Transaction
 from f.core.hidden_text import visible_text
 
@@ -21,6 +22,17 @@ SELECT embedding::text AS vector FROM query_embeddings
 WHERE tenant_id = %(tenant)s AND subject = %(subject)s AND place = %(place)s AND key = %(key)s
 """
 """Gives one row or none. It needs the caller to have been entered before, in the same transaction."""
+
+SPACE_AND_KNOWN_VECTOR = """
+-- Which model's vectors are searched in the tenant, and the question's embedding by that model, if it is known.
+SELECT jsonb_build_object('model', t.embedding_model, 'vector', q.embedding::text) AS found
+FROM tenants AS t LEFT JOIN query_embeddings AS q
+    ON q.tenant_id = t.id AND q.subject = %(subject)s
+       AND CASE WHEN t.embedding_model = %(next_model)s THEN q.place = %(next_place)s AND q.key = %(next_key)s
+                ELSE q.place = %(place)s AND q.key = %(key)s END
+WHERE t.id = %(tenant)s
+"""
+"""Gives one row. It needs the same."""
 
 REMEMBER_VECTOR = """
 INSERT INTO query_embeddings (tenant_id, subject, place, key, embedding)
@@ -48,6 +60,18 @@ def place_of(tenant_id: str, member_id: int | None, question: str, model: str) -
     key = hashlib.sha256(f"{model}\0{folded(question)}".encode("utf-8", "surrogatepass")).digest()
     place = int.from_bytes(key[:4], "big") % PLACES
     return {"tenant": tenant_id, "subject": member_id or 0, "place": place, "key": key}
+
+
+def places_of(tenant_id: str, member_id: int | None, question: str, settings: AiSettings) -> dict[str, object]:
+    """Return the parameters of ``SPACE_AND_KNOWN_VECTOR``: a place for each space that the tenant may be in."""
+    following = settings.next_space.embed.model if settings.next_space else None
+    there = place_of(tenant_id, member_id, question, following or "")
+    return {
+        **place_of(tenant_id, member_id, question, settings.embed.model),
+        "next_model": following,
+        "next_place": there["place"],
+        "next_key": there["key"],
+    }
 
 
 def known_vector(transaction: Transaction, question: str, model: str) -> str | None:

@@ -73,8 +73,8 @@ FROM fused
 _LOAD = """
 -- Passages by their ids, of those that the caller may see, in the order in which they are named. With a question, a
 -- snippet of each marks the question's words. Each is looked up by its key, whatever the planner believes of the table.
-SELECT named.score, named.covered, named.similarity, c.id AS chunk_id, c.document_id, d.title, d.category, d.tags,
-       d.visibility, d.source, d.source_url, d.expires_at, d.created_at, c.heading, c.page, c.start_offset,
+SELECT named.score, named.covered, named.similarity, c.id AS chunk_id, c.document_id, d.version, d.title, d.category,
+       d.tags, d.visibility, d.source, d.source_url, d.expires_at, d.created_at, c.heading, c.page, c.start_offset,
        c.end_offset, c.content,
        ts_headline(d.language::regconfig, c.content,
                    any_of_words(tsvector_to_array(words_of(d.language, %(question)s))),
@@ -146,7 +146,7 @@ class Ranked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage that was found: ``content`` is [start:end] of its document.
+    """A passage that was found: ``content`` is [start:end] of its document at this version.
 
     Attributes:
         ranked: Its place in the search.
@@ -155,6 +155,7 @@ class Hit:
 
     ranked: Ranked
     document_id: int
+    version: int
     chunk_id: int
     title: str
     heading: str | None
@@ -236,6 +237,7 @@ def _hit(row: Row) -> Hit:
     return Hit(
         ranked=Ranked(row["chunk_id"], row["document_id"], row["score"], row["covered"], row["similarity"]),
         document_id=row["document_id"],
+        version=row["version"],
         chunk_id=row["chunk_id"],
         title=row["title"],
         heading=row["heading"],

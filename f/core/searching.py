@@ -21,7 +21,7 @@ from f.core.hidden_text import visible_text
 from f.core.identity import Caller
 from f.core.job import Meanwhile, import_meanwhile, run_id
 from f.core.provider_calls import http_client
-from f.core.question_cache import KNOWN_VECTOR, REMEMBER_VECTOR, folded, place_of
+from f.core.question_cache import REMEMBER_VECTOR, SPACE_AND_KNOWN_VECTOR, folded, place_of, places_of
 from f.core.retrieval import Hit, Query, Ranked, SearchFilter, best_possible, load_passages, rank_passages
 
 if TYPE_CHECKING:
@@ -40,12 +40,13 @@ _AGREE = 0.9999  # of the best score: being second in a leg costs more, and addi
 
 
 class SearchHit(TypedDict):
-    """A document that was found, by its best passage: content[start:end] of the document, to the letter.
+    """A document that was found, by its best passage: content[start:end] of this version of it, to the letter.
 
     ``snippet`` is for display, without what is hidden in the text.
     """
 
     document_id: int
+    version: int
     chunk_id: int
     title: str
     category: str | None
@@ -164,6 +165,8 @@ class Searcher:
         reranks = wanted and self.settings.rerank is not None
         with self.database.transaction(self.caller, at_once=True) as transaction:
             found = rank_passages(transaction, query, chosen)
+        if self._was_moved(query):
+            return self.rank(question, chosen, rerank=rerank, answers=answers)
         if answers and self.settings.answers_rerank_in_doubt:
             reranks = reranks and not _is_certain(found, query)
         pool = self._pool(found[:RERANK_POOL]) if reranks and found else []
@@ -217,10 +220,14 @@ class Searcher:
     def spent(
         self, operation: "Operation", model: str, input_tokens: int = 0, output_tokens: int = 0, searches: int = 0
     ) -> None:
-        """Note a call to be counted; a run makes one of each kind, so that a repeat of the run names it the same."""
+        """Note a call to be counted; a run makes one of each kind, so that a repeat of the run names it the same.
+
+        It makes a second one where its tenant was moved to another model meanwhile.
+        """
         from f.core.usage import UsageEvent  # noqa: PLC0415 -- as above
 
-        event_id = f"{run_id()}:{operation}"
+        again = ":moved" if any(event.operation == operation for event in self.usage) else ""
+        event_id = f"{run_id()}:{operation}{again}"
         self.usage.append(UsageEvent(event_id, operation, model, input_tokens, output_tokens, searches))
 
     @property
@@ -234,6 +241,24 @@ class Searcher:
         with self.database.transaction(self.caller, at_once=True) as transaction:
             self.count_usage(transaction)
             return load_passages(transaction, found, shown=False)
+
+    def _was_moved(self, query: Query) -> bool:
+        """Tell whether the tenant was moved to the next embedding model meanwhile, and search there from now on.
+
+        Tenants are moved one way, so a tenant that is where it was has been there all the time.
+        """
+        if query.vector is None or self.settings.next_space is None:
+            return False
+        from f.core.embedding_spaces import searched_model  # noqa: PLC0415 -- while a model is being changed
+
+        with self.database.transaction(self.caller, at_once=True) as transaction:
+            moved = self.settings.in_space(searched_model(transaction))
+        if moved.embed.model == query.model:
+            return False
+        self.settings = moved
+        self.vectors.clear()
+        self.fresh.clear()
+        return True
 
     def _import_what_is_next(self) -> None:
         """Import what is needed after a provider's answer while it is waited for."""
@@ -279,11 +304,11 @@ def admitted_searcher(caller: Caller, question: str | None, *, chats: bool = Fal
         if settings.provider != "offline":
             Meanwhile(http_client)
         asked = folded(question or "")
-        place = place_of(caller.tenant_id, caller.member_id, asked, settings.embed.model)
-        database = connected().admit(caller, KNOWN_VECTOR, place)
-        searcher = Searcher(database, caller, settings, keys)
-        if database.beside is not None:
-            searcher.vectors[asked] = database.beside
+        places = places_of(caller.tenant_id, caller.member_id, asked, settings)
+        database = connected().admit(caller, SPACE_AND_KNOWN_VECTOR, places)
+        searcher = Searcher(database, caller, settings.in_space(database.beside["model"]), keys)
+        if database.beside["vector"] is not None:
+            searcher.vectors[asked] = database.beside["vector"]
         yield searcher
 
 
@@ -301,6 +326,7 @@ def _public(hit: Hit, relevance: float) -> SearchHit:
     """Give a hit its public form."""
     return SearchHit(
         document_id=hit.document_id,
+        version=hit.version,
         chunk_id=hit.chunk_id,
         title=hit.title,
         category=hit.category,

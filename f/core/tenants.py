@@ -7,19 +7,24 @@ import re
 from collections.abc import Mapping
 from typing import Literal, TypedDict, cast, get_args
 
-from f.core.arguments import is_missing, required_text
+from f.core.arguments import choice, is_missing, required_text
 from f.core.database import Transaction
+from f.core.date_forms import DateOrder
 from f.core.errors import InvalidArgument
 
 TenantKind = Literal["family", "school", "company"]
 TENANT_KINDS: tuple[TenantKind, ...] = get_args(TenantKind)
+DATE_ORDERS: tuple[DateOrder, ...] = get_args(DateOrder)
+NoticeChannel = Literal["email", "webhook"]
+NOTICE_CHANNELS: tuple[NoticeChannel, ...] = get_args(NoticeChannel)
 
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 
 _INSERT_TENANT = """
-INSERT INTO tenants (name, slug, kind, language, retention_days, admins_see_private)
-VALUES (%(name)s, %(slug)s, %(kind)s, %(language)s, %(retention_days)s, %(admins_see_private)s)
+INSERT INTO tenants (name, slug, kind, language, retention_days, admins_see_private, date_order, time_zone)
+VALUES (%(name)s, %(slug)s, %(kind)s, %(language)s, %(retention_days)s, %(admins_see_private)s, %(date_order)s,
+        %(time_zone)s)
 ON CONFLICT (slug) DO NOTHING
 RETURNING id
 """
@@ -40,9 +45,11 @@ RETURNING id
 """
 
 _CHANGE_MEMBER = """
-UPDATE family_members SET name = coalesce(%(name)s, name), member_type = coalesce(%(member_type)s, member_type)
+UPDATE family_members
+SET name = coalesce(%(name)s, name), member_type = coalesce(%(member_type)s, member_type),
+    notice_channels = coalesce(%(notice_channels)s::text[], notice_channels)
 WHERE tenant_id = %(tenant)s AND id = %(member)s AND removed_at IS NULL
-RETURNING member_type
+RETURNING member_type, notice_channels
 """
 
 _REMOVE_MEMBER = """
@@ -50,6 +57,18 @@ UPDATE family_members SET removed_at = now()
 WHERE tenant_id = %(tenant)s AND id = %(member)s AND removed_at IS NULL
 RETURNING id
 """
+
+_CHANGE_TENANT = """
+UPDATE tenants
+SET name = coalesce(%(name)s, name), language = coalesce(%(language)s, language),
+    retention_days = coalesce(%(retention_days)s, retention_days),
+    admins_see_private = coalesce(%(admins_see_private)s, admins_see_private),
+    date_order = coalesce(%(date_order)s, date_order), time_zone = coalesce(%(time_zone)s, time_zone)
+WHERE id = %(tenant)s
+RETURNING name, language, retention_days, admins_see_private, date_order, time_zone
+"""
+
+_KNOWN_TIME_ZONE = "SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = %s) AS known"
 
 _SET_LIMITS = """
 UPDATE tenants
@@ -63,6 +82,17 @@ WHERE id = %(tenant)s
 RETURNING requests_per_minute, member_requests_per_minute, tokens_per_day, member_tokens_per_day, concurrent_chats,
           member_concurrent_chats
 """
+
+
+class TenantSettings(TypedDict):
+    """What a tenant has chosen for itself."""
+
+    name: str
+    language: str
+    retention_days: int
+    admins_see_private: bool
+    date_order: DateOrder
+    time_zone: str
 
 
 class Limits(TypedDict):
@@ -94,6 +124,15 @@ def checked_email(email: object) -> str | None:
     return text
 
 
+def channel_list(name: str, value: object) -> list[NoticeChannel] | None:
+    """Check a list of channels that may be missing; an empty one is a choice."""
+    if is_missing(value):
+        return None
+    if not isinstance(value, list):
+        raise InvalidArgument(f"{name} must be a list of texts.")
+    return sorted({choice(f"Each of {name}", channel, NOTICE_CHANNELS) for channel in value})
+
+
 def insert_tenant(transaction: Transaction, name: str, slug: str, settings: Mapping[str, object]) -> str | None:
     """Create a tenant and return its id, or None when the slug is taken."""
     row = transaction.row(_INSERT_TENANT, {"name": name, "slug": slug, **settings})
@@ -113,14 +152,26 @@ def insert_member(transaction: Transaction, name: str, member_type: str, email: 
     return int(row["id"]) if row else None
 
 
-def change_member(transaction: Transaction, member_id: int, name: str | None, member_type: str | None) -> str | None:
-    """Change a member's name or type, and return the type; None when there is no such member.
+def change_member(
+    transaction: Transaction,
+    member_id: int,
+    name: str | None,
+    member_type: str | None,
+    notice_channels: list[NoticeChannel] | None,
+) -> tuple[str, list[NoticeChannel]] | None:
+    """Change a member's name, type or channels, and return type and channels; None when there is no such member.
 
     It holds from the next transaction on, also for sessions and tokens that the member has.
     """
-    parameters = {"tenant": transaction.tenant_id, "member": member_id, "name": name, "member_type": member_type}
+    parameters = {
+        "tenant": transaction.tenant_id,
+        "member": member_id,
+        "name": name,
+        "member_type": member_type,
+        "notice_channels": notice_channels,
+    }
     row = transaction.row(_CHANGE_MEMBER, parameters)
-    return str(row["member_type"]) if row else None
+    return (str(row["member_type"]), row["notice_channels"]) if row else None
 
 
 def remove_member(transaction: Transaction, member_id: int) -> bool:
@@ -131,3 +182,19 @@ def remove_member(transaction: Transaction, member_id: int) -> bool:
 def set_limits(transaction: Transaction, limits: Mapping[str, int | None]) -> Limits:
     """Change a tenant's limits, those that are not None, and return all of them."""
     return cast("Limits", transaction.rows(_SET_LIMITS, {"tenant": transaction.tenant_id, **limits})[0])
+
+
+def change_tenant(transaction: Transaction, settings: Mapping[str, object]) -> TenantSettings:
+    """Change a tenant's settings, those that are not None, and return all of them."""
+    row = transaction.rows(_CHANGE_TENANT, {"tenant": transaction.tenant_id, **settings})[0]
+    return cast("TenantSettings", dict(row))
+
+
+def require_known_time_zone(transaction: Transaction, time_zone: str | None) -> None:
+    """Check that PostgreSQL, too, knows a time zone.
+
+    Raises:
+        InvalidArgument: When it does not.
+    """
+    if time_zone is not None and not transaction.rows(_KNOWN_TIME_ZONE, (time_zone,))[0]["known"]:
+        raise InvalidArgument("time_zone must be an IANA time zone that the database knows, such as Europe/Athens.")

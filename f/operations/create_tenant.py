@@ -11,7 +11,8 @@ from f.core.database import OPERATORS_DATABASE, open_database
 from f.core.errors import Conflict
 from f.core.job import script
 from f.core.language import LANGUAGES
-from f.core.tenants import TENANT_KINDS, checked_slug, insert_tenant
+from f.core.tenants import DATE_ORDERS, TENANT_KINDS, checked_slug, insert_tenant, require_known_time_zone
+from f.core.time_zones import optional_time_zone
 
 
 class CreateTenantData(TypedDict):
@@ -28,6 +29,8 @@ def main(
     language: str = "english",
     retention_days: int = 30,
     admins_see_private: bool = True,
+    date_order: Literal["day_first", "month_first"] = "day_first",
+    time_zone: str = "UTC",
 ) -> CreateTenantData:
     """Create a tenant.
 
@@ -38,16 +41,22 @@ def main(
         language: Of documents whose language cannot be told, as a PostgreSQL text search configuration.
         retention_days: Days between the deletion of a document and its purge, from 0 to 3,650.
         admins_see_private: Whether its admins see private documents that are assigned to others.
+        date_order: How 03/04/2026 is read in its documents.
+        time_zone: In which its days begin and end, as an IANA name such as Europe/Athens.
     """
     named = required_text("name", name, MAXIMUM_NAME).strip()
     chosen = checked_slug(slug)
+    zone = optional_time_zone("time_zone", time_zone) or "UTC"
     settings = {
         "kind": choice("kind", kind, TENANT_KINDS, default="family"),
         "language": choice("language", language, LANGUAGES, default="english"),
         "retention_days": integer("retention_days", retention_days, 0, 3650, default=30),
         "admins_see_private": flag("admins_see_private", admins_see_private, default=True),
+        "date_order": choice("date_order", date_order, DATE_ORDERS, default="day_first"),
+        "time_zone": zone,
     }
     with open_database(OPERATORS_DATABASE) as database, database.administration() as transaction:
+        require_known_time_zone(transaction, zone)
         tenant_id = insert_tenant(transaction, named, chosen, settings)
         if tenant_id is None:
             raise Conflict("There is a tenant with this slug already.")

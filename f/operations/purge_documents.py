@@ -1,7 +1,7 @@
 """Purge documents that were deleted longer ago than their tenant keeps them, with chunks, vectors, words and notices.
 
 Script for a schedule: every tenant in turn, each in a transaction of its own. Answers that rest on a purged document
-lose their text with it. A repeat finds nothing left to do.
+lose their text with it. So do files of which nothing has come for as long. A repeat finds nothing left to do.
 """
 
 from f.core.job import script

@@ -1,4 +1,4 @@
-"""Let documents wait again whose processing was killed.
+"""Let documents and files wait again whose processing was killed.
 
 Script for a schedule: every tenant in turn, each in a transaction of its own. Those that were tried often enough have
 failed instead. A repeat finds nothing left to do.

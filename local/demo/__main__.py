@@ -2,7 +2,8 @@
 
 ``make demo`` starts an embedded PostgreSQL and the stand-in for Windmill in a directory of its own, with an empty
 database, and from then on does everything over HTTP, as a product's back end would: three tenants with members, the
-samples through the flow ``f/chatbot/ingest_document``, and questions. The models are the offline ones.
+samples through the flows ``f/chatbot/ingest_document`` and ``f/chatbot/ingest_file``, and questions. The models are
+the offline ones.
 
 What it prints it also checks: that a quote stands in the document at its place, that a lesser member and another tenant
 get nothing. If something does not hold, it says so in a sentence and ends with status 1. It leaves nothing running, and
@@ -25,7 +26,8 @@ from deploy.layout import LayoutError
 from local.database import DatabaseNotStarted, DirectoryInUse, EmbeddedPostgres, Server, local_home
 from local.demo import page
 from local.demo.client import Client, DemoFailed
-from local.demo.story import tell
+from local.demo.files import bring_in_files
+from local.demo.story import tell, tell_of_files
 from local.demo.usage import usage_by_tenant
 from local.demo.world import World, populate
 from local.placement import NoUnprivilegedUser
@@ -71,8 +73,12 @@ def _demonstrate(home: Path) -> None:
         print(f"\n  schema {schema} installed, server at {stack.base_url}: {time.monotonic() - started:.1f} s")
         client = Client.connect(stack.base_url, stack.workspace, stack.token)
         page.heading("Tenants and documents")
-        world = populate(client, load_samples())
+        samples = load_samples()
+        world = populate(client, samples)
         tell(client, world)
+        page.heading("Files: a PDF, a photo of a letter, a Word document")
+        bring_in_files(client, world, samples.files)
+        tell_of_files(client, world)
         _show_usage(stack, world)
     if left := psutil.Process().children(recursive=True):
         raise DemoFailed(f"It has left processes running: {', '.join(sorted(process.name() for process in left))}.")

@@ -78,6 +78,27 @@ def tell(client: Client, world: World) -> None:
     story.ask_in_vain(maria, "Which telescope did the astronomers of Andromeda recommend?", [])
 
 
+def tell_of_files(client: Client, world: World) -> None:
+    """Ask what only stands in files of other types, and check the answers against the text that was read out of them.
+
+    Raises:
+        DemoFailed: With the first thing that does not hold.
+    """
+    story = _Story(client, world)
+    voula, sophie = (world.person(MELBOURNE, name) for name in ("Voula Anagnostou", "Sophie Papadopoulos"))
+    eleni, leila = world.person(THESSALONIKI, "Eleni Papadopoulou"), world.person(SCHOOL, "Leila Haddad")
+    rates = "When is the third instalment of the council rates due?"
+    page.scene(str(voula), "The answer stands on the second page of a PDF:")
+    story.ask(voula, rates, ["28 February 2027"], on_page=2)
+    page.scene(str(sophie), "A child asks the same. The PDF is for adults only:")
+    story.ask_in_vain(sophie, rates, ["28 February 2027", "488.15"])
+    if world.ids(THESSALONIKI, "lift-notice-photo.jpg"):
+        page.scene(str(eleni), "The answer was read out of a photo of a notice in the stairwell, in Greek:")
+        story.ask(eleni, "Πότε θα γίνει η συντήρηση του ανελκυστήρα;", ["11 Μαρτίου 2027"])
+    page.scene(str(leila), "A Word document has no pages; its citation is as exact:")
+    story.ask(leila, "What deposit does the robotics club ask for each kit?", ["85 euro"])
+
+
 class _Story:
     """Asks, prints and checks."""
 
@@ -86,12 +107,14 @@ class _Story:
         self._client = client
         self._world = world
 
-    def ask(self, person: Person, question: str, expected: Sequence[str]) -> Data:
-        """Ask through the flow: it searches and answers from what was found."""
+    def ask(self, person: Person, question: str, expected: Sequence[str], on_page: int | None = None) -> Data:
+        """Ask through the flow: it searches and answers from what was found, on this page if one is given."""
         page.labelled("Q", question)
         answered = self._client.flow("f/chatbot/answer_question", question=question, **person.identity)
         page.labelled("A", answered["answer"])
         self._finish(person, question, expected, answered)
+        if on_page not in (None, answered["citations"][0]["page"]):
+            raise DemoFailed(f"The first citation names another page than {on_page}.")
         return answered
 
     def chat(self, person: Person, question: str, expected: Sequence[str], session_id: str | None = None) -> None:

@@ -40,6 +40,23 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownDocument:
+    """A document that was brought in.
+
+    Attributes:
+        file: The name of its file.
+        content: Its text: as it was given, or as it was read out of the file.
+        assigned_to: The name of a member, or None.
+    """
+
+    file: str
+    title: str
+    content: str
+    visibility: str
+    assigned_to: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """What the demonstration has made.
 
@@ -49,7 +66,7 @@ class World:
     """
 
     people: dict[tuple[str, str], Person]
-    documents: dict[tuple[str, int], SampleDocument]
+    documents: dict[tuple[str, int], KnownDocument]
 
     def person(self, slug: str, name: str) -> Person:
         """Return a member."""
@@ -60,7 +77,7 @@ class World:
         return sorted(
             number
             for (owner, number), document in self.documents.items()
-            if owner == slug and file in (None, document.path.name)
+            if owner == slug and file in (None, document.file)
         )
 
 
@@ -83,6 +100,11 @@ def populate(client: Client, samples: Samples) -> World:
         names = [f"{member.name} ({member.member_type})" for member in tenant.members]
         page.paragraph(f"{tenant.name}: {', '.join(names)}", "  ")
     return World(people, _bring_in(client, samples, people))
+
+
+def admin_of(people: dict[tuple[str, str], Person], slug: str) -> Person:
+    """Return a tenant's first admin."""
+    return next(person for (owner, _), person in people.items() if owner == slug)
 
 
 def _create(client: Client, tenant: SampleTenant) -> str:
@@ -109,10 +131,10 @@ def _join(client: Client, tenant: SampleTenant, tenant_id: str, member: SampleMe
 
 def _bring_in(
     client: Client, samples: Samples, people: dict[tuple[str, str], Person]
-) -> dict[tuple[str, int], SampleDocument]:
+) -> dict[tuple[str, int], KnownDocument]:
     """Bring in all documents, several at a time, the longest first."""
     started = time.monotonic()
-    found: dict[tuple[str, int], SampleDocument] = {}
+    found: dict[tuple[str, int], KnownDocument] = {}
     waiting = sorted(samples.documents, key=lambda document: -len(document.content))
     print(f"\n  {len(waiting)} documents through the flow f/chatbot/ingest_document, {_IN_FLIGHT} at a time:")
     pool = ThreadPoolExecutor(_IN_FLIGHT)
@@ -123,8 +145,9 @@ def _bring_in(
             document = running[future]
             number, count = future.result()
             chunks += count
-            found[document.tenant, number] = document
-            _show_progress(f"  [{done:>2}/{len(waiting)}] {document.tenant}: {document.title}, {count} chunks")
+            known = (document.path.name, document.title, document.content, document.visibility, document.assigned_to)
+            found[document.tenant, number] = KnownDocument(*known)
+            show_progress(f"  [{done:>2}/{len(waiting)}] {document.tenant}: {document.title}, {count} chunks")
         print(f"  all completed: {chunks} chunks in {time.monotonic() - started:.1f} s")
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -134,8 +157,7 @@ def _bring_in(
 def _ingest(client: Client, document: SampleDocument, people: dict[tuple[str, str], Person]) -> tuple[int, int]:
     """Bring in one document: a private one by its owner, any other by the tenant's admin; return id and chunks."""
     assigned = people[document.tenant, document.assigned_to] if document.assigned_to else None
-    admin = next(person for (slug, _), person in people.items() if slug == document.tenant)
-    actor = assigned if assigned and document.visibility == "private" else admin
+    actor = assigned if assigned and document.visibility == "private" else admin_of(people, document.tenant)
     stored = client.flow(
         "f/chatbot/ingest_document",
         **actor.identity,
@@ -156,7 +178,7 @@ def _ingest(client: Client, document: SampleDocument, people: dict[tuple[str, st
     return int(stored["document_id"]), int(stored["chunks"])
 
 
-def _show_progress(text: str) -> None:
+def show_progress(text: str) -> None:
     """Print a line of progress."""
     print(text)
     sys.stdout.flush()

@@ -1,7 +1,8 @@
-"""The sample tenants, members and documents, read from ``manifest.yaml``.
+"""The sample tenants, members, documents and files, read from ``manifest.yaml``.
 
 Everything in them is invented. The texts are plain files beside the manifest, in UTF-8 and normal form C; a form feed
-parts two pages. Dates of expiry are relative, so that the samples do not age.
+parts two pages. Dates of expiry are relative, so that the samples do not age. The files are of other types, and what
+they say is known when they have been read.
 """
 
 from collections.abc import Mapping
@@ -84,11 +85,31 @@ class SampleDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleFile:
+    """A file with what the flow ``f/chatbot/ingest_file`` is told about it.
+
+    Attributes:
+        tenant: The slug of its tenant.
+        title: None takes the one in the file.
+        path: Where it is.
+    """
+
+    tenant: str
+    title: str | None
+    category: str
+    visibility: str
+    tags: tuple[str, ...]
+    source: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Samples:
-    """All tenants, in the order of the manifest, and all documents."""
+    """All tenants, in the order of the manifest, all documents and all files."""
 
     tenants: tuple[SampleTenant, ...]
     documents: tuple[SampleDocument, ...]
+    files: tuple[SampleFile, ...]
 
 
 def load_samples(folder: Path = FOLDER) -> Samples:
@@ -102,15 +123,16 @@ def load_samples(folder: Path = FOLDER) -> Samples:
     tenants = tuple(_tenant(entry) for entry in manifest["tenants"])
     members = {tenant.slug: {member.name for member in tenant.members} for tenant in tenants}
     documents = tuple(_document(entry, folder, members) for entry in manifest["documents"])
+    files = tuple(_file(entry, folder, members) for entry in manifest["files"])
     for kind, names in (
         ("tenant", [tenant.slug for tenant in tenants]),
-        ("file", [str(document.path) for document in documents]),
+        ("file", [*(str(document.path) for document in documents), *(str(file.path) for file in files)]),
         ("title", [f"{document.tenant}: {document.title}" for document in documents]),
     ):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"The manifest names a {kind} twice: {', '.join(twice)}")
-    return Samples(tenants, documents)
+    return Samples(tenants, documents, files)
 
 
 def _tenant(entry: Mapping[str, object]) -> SampleTenant:
@@ -134,29 +156,50 @@ def _tenant(entry: Mapping[str, object]) -> SampleTenant:
 
 def _document(entry: Mapping[str, object], folder: Path, members: Mapping[str, set[str]]) -> SampleDocument:
     """Read one document."""
-    path = folder / str(entry["file"])
-    tenant, assigned_to, tags = entry["tenant"], entry.get("assigned_to"), entry["tags"]
-    days = entry.get("expires_in_days")
-    if tenant not in members:
-        raise ValueError(f"{path.name} belongs to no tenant of the manifest: {tenant}")
-    if assigned_to is not None and assigned_to not in members[str(tenant)]:
+    tenant, path, tags = _place(entry, folder, members)
+    assigned_to, days = entry.get("assigned_to"), entry.get("expires_in_days")
+    if assigned_to is not None and assigned_to not in members[tenant]:
         raise ValueError(f"{path.name} is assigned to nobody of its tenant: {assigned_to}")
-    if not path.is_file():
-        raise ValueError(f"There is no file {entry['file']}.")
-    assert isinstance(tags, list)
     return SampleDocument(
-        tenant=str(tenant),
+        tenant=tenant,
         title=str(entry["title"]),
         category=str(entry["category"]),
         visibility=_one_of(entry["visibility"], VISIBILITIES),
         assigned_to=None if assigned_to is None else str(assigned_to),
-        tags=tuple(str(tag) for tag in tags),
+        tags=tags,
         language=str(entry["language"]),
         source=str(entry["source"]),
         source_url=None if entry.get("source_url") is None else str(entry["source_url"]),
         expires_in_days=days if isinstance(days, int) else None,
         path=path,
     )
+
+
+def _file(entry: Mapping[str, object], folder: Path, members: Mapping[str, set[str]]) -> SampleFile:
+    """Read one file."""
+    tenant, path, tags = _place(entry, folder, members)
+    return SampleFile(
+        tenant=tenant,
+        title=None if entry.get("title") is None else str(entry["title"]),
+        category=str(entry["category"]),
+        visibility=_one_of(entry["visibility"], VISIBILITIES),
+        tags=tags,
+        source=str(entry["source"]),
+        path=path,
+    )
+
+
+def _place(
+    entry: Mapping[str, object], folder: Path, members: Mapping[str, set[str]]
+) -> tuple[str, Path, tuple[str, ...]]:
+    """Read of an entry whose it is, where it stands, and its tags."""
+    path, tenant, tags = folder / str(entry["file"]), entry["tenant"], entry["tags"]
+    if tenant not in members:
+        raise ValueError(f"{path.name} belongs to no tenant of the manifest: {tenant}")
+    if not path.is_file():
+        raise ValueError(f"There is no file {entry['file']}.")
+    assert isinstance(tags, list)
+    return str(tenant), path, tuple(str(tag) for tag in tags)
 
 
 def _one_of(value: object, allowed: tuple[str, ...]) -> str:

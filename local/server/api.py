@@ -6,6 +6,7 @@ Module of the stand-in for Windmill.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,6 +20,8 @@ from local.server.errors import ApiError, BadRequest, NotFound, Unauthorized
 from local.server.item_routes import ItemRoutes
 from local.server.job_routes import JobRoutes
 from local.server.requests import is_set, object_body
+from local.server.storage_routes import StorageRoutes
+from local.server.trigger_routes import TriggerRoutes
 from local.server.workspace import USER_EMAIL, USER_NAME, Workspace
 
 VERSION = "v1.721.0"
@@ -166,12 +169,16 @@ class InstanceRoutes:
         left_out = {kind for kind in _KINDS_IN_ARCHIVE if is_set(request.query_params, f"skip_{kind}")}
         if not is_set(request.query_params, "include_schedules"):
             left_out.add("schedules")
+        if not is_set(request.query_params, "include_triggers"):
+            left_out.add("triggers")
         zipped = request.query_params.get("archive_type", "tar") == "zip"
         kind = "application/zip" if zipped else "application/x-tar"
         return Response(archive_of(self.workspace, frozenset(left_out), zipped=zipped), media_type=kind)
 
 
-def build_app(engine: Engine, tokens: Tokens, *, wait_seconds: float, stream_seconds: float) -> Starlette:
+def build_app(
+    engine: Engine, tokens: Tokens, *, wait_seconds: float, stream_seconds: float, storage: Path | None = None
+) -> Starlette:
     """Put the application together.
 
     Args:
@@ -179,11 +186,12 @@ def build_app(engine: Engine, tokens: Tokens, *, wait_seconds: float, stream_sec
         tokens: Lets requests pass.
         wait_seconds: So long may a caller of ``run_wait_result`` wait.
         stream_seconds: After so long a stream of updates is closed.
+        storage: The folder of the workspace's storage of objects; None is a workspace without one.
     """
     instance = InstanceRoutes(engine.workspace, tokens)
     jobs = JobRoutes(engine, tokens, wait_seconds, stream_seconds)
     items = ItemRoutes(engine.workspace, tokens)
-    workspace = [*jobs.routes(), *instance.of_workspace(), *items.routes()]
+    workspace = [*jobs.routes(), *instance.of_workspace(), *items.routes(), *StorageRoutes(storage, tokens).routes()]
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -195,6 +203,7 @@ def build_app(engine: Engine, tokens: Tokens, *, wait_seconds: float, stream_sec
 
     routes = [
         Mount(f"/api/w/{engine.workspace.name}", routes=workspace),
+        Mount("/api/r", routes=TriggerRoutes(engine, jobs).routes()),
         Mount("/api", routes=instance.of_instance()),
     ]
     app = Starlette(routes=routes, lifespan=lifespan)

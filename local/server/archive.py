@@ -34,7 +34,8 @@ def archive_of(workspace: Workspace, left_out: frozenset[str], *, zipped: bool) 
 
     Args:
         workspace: The workspace.
-        left_out: What is not wanted: ``variables``, ``resources``, ``schedules``, ``secrets``, ``resource_types``.
+        left_out: What is not wanted: ``variables``, ``resources``, ``schedules``, ``triggers``, ``secrets``,
+            ``resource_types``.
         zipped: A zip file; otherwise an uncompressed tar.
     """
     files = sorted(_files(workspace, left_out).items())
@@ -69,6 +70,7 @@ def _files(workspace: Workspace, left_out: frozenset[str]) -> dict[str, str]:
         ("resources", workspace.resources, "{}.resource.json"),
         ("variables", variables, "{}.variable.json"),
         ("schedules", workspace.schedules, "{}.schedule.json"),
+        ("triggers", workspace.http_triggers, "{}.http_trigger.json"),
     )
     for kind, items, form in kinds:
         if kind not in left_out:

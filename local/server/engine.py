@@ -6,6 +6,7 @@ Module of the stand-in for Windmill.
 import asyncio
 import contextlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -46,6 +47,13 @@ class Engine:
         task = asyncio.get_running_loop().create_task(self._run(job))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return job
+
+    def preprocess(self, job: Job, event: Mapping[str, Any]) -> Job:
+        """Let a script that has a preprocessor make its arguments of a request; without one they stay as they are."""
+        script = self.workspace.scripts.get(job.path)
+        if script is not None and script.details.get("has_preprocessor"):
+            job.args, job.preprocesses = {"event": dict(event)}, True
         return job
 
     async def run_step(self, job: Job) -> Outcome:

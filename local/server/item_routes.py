@@ -77,7 +77,12 @@ class ItemRoutes:
 
     def _others(self) -> list[Route]:
         routes = []
-        for kind, prefix in (("flow", "flows"), ("schedule", "schedules"), ("folder", "folders")):
+        for kind, prefix in (
+            ("flow", "flows"),
+            ("schedule", "schedules"),
+            ("http_trigger", "http_triggers"),
+            ("folder", "folders"),
+        ):
             routes += [
                 Route(f"/{prefix}/create", self.create(kind), methods=["POST"]),
                 Route(f"/{prefix}/update/{{path:path}}", self.update(kind), methods=["POST"]),
@@ -280,6 +285,7 @@ class ItemRoutes:
             "resource type": self.workspace.resource_types,
             "variable": self.workspace.variables,
             "schedule": self.workspace.schedules,
+            "http_trigger": self.workspace.http_triggers,
             "folder": self.workspace.folders,
         }
         return by_kind[kind]

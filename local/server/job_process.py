@@ -81,7 +81,10 @@ def _call(script: ModuleType, job: dict[str, Any]) -> str:
     function: Any = getattr(script, job["function"])
     if not callable(function):
         raise ValueError(f"{job['function']} function is missing")
-    result = function(**_arguments(job["signature"], job["args"]))
+    given = job["args"]
+    if job["preprocessor"] is not None:
+        given = json.loads(_to_json(script.preprocessor(**_arguments(job["preprocessor"], given)), rewrites=True))
+    result = function(**_arguments(job["signature"], given))
     kind = type(result)
     if hasattr(result, "__iter__") and not isinstance(result, _WHOLE_RESULTS) and kind.__name__ != "DataFrame":
         for piece in result:

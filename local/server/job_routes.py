@@ -20,6 +20,7 @@ from local.server.engine import Engine
 from local.server.errors import BadRequest, NotFound, WaitedTooLong
 from local.server.jobs import Job
 from local.server.requests import (
+    described,
     is_set,
     job_arguments,
     json_body,
@@ -84,7 +85,7 @@ class JobRoutes:
 
     async def run_and_wait(self, request: Request) -> Response:
         """Start a job and answer with its result; a caller that hangs up cancels it."""
-        return await self._waited_for(request, await self._started(request))
+        return await self.waited_for(request, await self._started(request))
 
     async def run_and_stream(self, request: Request) -> Response:
         """Start a job and answer with the stream of its updates."""
@@ -98,7 +99,7 @@ class JobRoutes:
 
     async def run_preview_and_wait(self, request: Request) -> Response:
         """Run a source that came with the request and answer with its result."""
-        return await self._waited_for(request, await self._preview(request))
+        return await self.waited_for(request, await self._preview(request))
 
     async def run_schedule(self, request: Request) -> Response:
         """Run what a schedule names, now; schedules do not fire by themselves here."""
@@ -225,7 +226,14 @@ class JobRoutes:
             raise NotFound(f"no such kind of job: {kind}")
         path = self.engine.workspace.script_by_hash(path).path if kind == "h" else path
         self.tokens.check(request, f"jobs:run:{_SCOPE_KINDS[kind]}:{path}")
-        job = Job("flow" if kind == "f" else "script", path, await job_arguments(request))
+        arguments = await job_arguments(request)
+        job = Job("flow" if kind == "f" else "script", path, arguments)
+        if (
+            kind != "f"
+            and "_ENTRYPOINT_OVERRIDE" not in arguments
+            and not is_set(request.query_params, "skip_preprocessor")
+        ):
+            self.engine.preprocess(job, {"kind": "webhook", "body": arguments, **described(request)})
         return self.engine.submit(self._with_query(job, request))
 
     async def _preview(self, request: Request) -> Job:
@@ -255,7 +263,8 @@ class JobRoutes:
             job.delay_seconds = max(0.0, (start - datetime.now(start.tzinfo)).total_seconds())
         return job
 
-    async def _waited_for(self, request: Request, job: Job) -> Response:
+    async def waited_for(self, request: Request, job: Job) -> Response:
+        """Answer with a job's result; a caller that hangs up, or waits too long, cancels it."""
         hung_up = asyncio.ensure_future(_hang_up(request))
         completed = asyncio.ensure_future(job.wait_until_completed())
         try:

@@ -48,6 +48,7 @@ class Job:
         args: As they came: references such as ``$var:`` are replaced only inside of the job.
         parent: The flow whose step this is, or the job that started it.
         root: The outermost flow.
+        preprocesses: Whether the script's ``preprocessor`` makes the arguments of ``main`` out of these.
         source: Python source of a preview or of an inline step.
         stream_from: The step whose stream is this flow's stream.
         streams_into: The flow of which this is the step.
@@ -62,6 +63,7 @@ class Job:
     root: str | None = None
     step_id: str | None = None
     schedule_path: str | None = None
+    preprocesses: bool = False
     flow_path: str | None = None
     source: str | None = None
     script_hash: str | None = None

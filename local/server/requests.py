@@ -117,6 +117,11 @@ async def _read_arguments(request: Request) -> dict[str, Any]:
     return {"body": value}
 
 
+def described(request: Request) -> dict[str, Any]:
+    """Describe a request as a preprocessor gets it, beside what kind of request it is."""
+    return {"raw_string": None, "query": dict(request.query_params), "headers": dict(request.headers)}
+
+
 def _from_payload(payload: str | None) -> dict[str, Any]:
     if payload is None:
         return {}

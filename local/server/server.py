@@ -47,6 +47,7 @@ class LocalServer:
         wait_seconds: So long may a caller of ``run_wait_result`` wait.
         stream_seconds: After so long a stream of updates is closed.
         directory: For what the server leaves while it runs, emptied at the start; without it, a temporary one.
+        storage: The folder of the workspace's storage of objects, which is kept; None is a workspace without one.
         bytecode: Where jobs keep compiled modules, so that the next start is faster; without it, in ``directory``.
         extra_environment: Added to every job's environment.
         warm: True forks each job from a process that has imported what most jobs import, where and as soon as that can
@@ -62,6 +63,7 @@ class LocalServer:
     wait_seconds: float = WAIT_SECONDS
     stream_seconds: float = STREAM_SECONDS
     directory: Path | None = None
+    storage: Path | None = None
     bytecode: Path | None = None
     extra_environment: dict[str, str] = field(default_factory=dict)
     warm: bool = True
@@ -106,7 +108,9 @@ class LocalServer:
         )
         self._engine = engine = Engine(self.workspace, store, worker, Transforms(), self.delay_factor)
         tokens = Tokens(self.token, store)
-        app = build_app(engine, tokens, wait_seconds=self.wait_seconds, stream_seconds=self.stream_seconds)
+        app = build_app(
+            engine, tokens, wait_seconds=self.wait_seconds, stream_seconds=self.stream_seconds, storage=self.storage
+        )
         config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1, ws="none")
         self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._uvicorn.run, args=([listener],), name="stand-in", daemon=True)

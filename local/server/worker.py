@@ -134,6 +134,7 @@ class Worker:
             "module": job.path.replace("/", "."),
             "function": function,
             "signature": signature_of(file, function).as_json(),
+            "preprocessor": signature_of(file, "preprocessor").as_json() if job.preprocesses else None,
             "rewrites_result": "skip_result_postprocessing" not in annotations_of(file),
             "args": args,
             "folders": folders,

@@ -1,4 +1,4 @@
-"""What a workspace holds: scripts, flows, resources, variables, schedules, folders and resource types.
+"""What a workspace holds: scripts, flows, resources, variables, schedules, HTTP triggers, folders and resource types.
 
 Module of the stand-in for Windmill. It is filled from a folder in the layout of ``wmill sync`` and changed over the
 API. The items live in memory: nothing that is set or pushed is written into that folder, and a restart begins with
@@ -123,6 +123,7 @@ class Workspace:
     resources: dict[str, Item] = field(default_factory=dict)
     variables: dict[str, Item] = field(default_factory=dict)
     schedules: dict[str, Item] = field(default_factory=dict)
+    http_triggers: dict[str, Item] = field(default_factory=dict)
     folders: dict[str, Item] = field(default_factory=dict)
     resource_types: dict[str, Item] = field(default_factory=dict)
     _last_push: int = 0
@@ -228,7 +229,12 @@ class Workspace:
             self.folders[name] = {"name": name, **_read(file)}
         elif relative.endswith(".py"):
             self._load_script(relative.removesuffix(".py"), file)
-        for kind, items in (("resource", self.resources), ("variable", self.variables), ("schedule", self.schedules)):
+        for kind, items in (
+            ("resource", self.resources),
+            ("variable", self.variables),
+            ("schedule", self.schedules),
+            ("http_trigger", self.http_triggers),
+        ):
             if relative.endswith(f".{kind}.yaml"):
                 path = relative.removesuffix(f".{kind}.yaml")
                 items[path] = {"path": path, "extra_perms": {}, **_read(file)}

@@ -31,18 +31,31 @@ BEGIN
     WHERE d.tenant_id = tenant AND d.assigned_to = member AND d.id <> ALL (own);
     UPDATE public.documents AS d SET created_by = NULL, idempotency_key = NULL, updated_at = now()
     WHERE d.tenant_id = tenant AND d.created_by = member AND d.id <> ALL (own);
+    UPDATE public.files AS f SET assigned_to = NULL, updated_at = now()
+    WHERE f.tenant_id = tenant AND f.assigned_to = member AND f.visibility <> 'private';
+    UPDATE public.files AS f SET created_by = NULL, idempotency_key = NULL, updated_at = now()
+    WHERE f.tenant_id = tenant AND f.created_by = member;
+    UPDATE public.document_versions AS v SET assigned_to = NULL
+    WHERE v.tenant_id = tenant AND v.assigned_to = member AND v.visibility <> 'private';
+    UPDATE public.document_versions AS v SET changed_by = NULL WHERE v.tenant_id = tenant AND v.changed_by = member;
     -- Answers to others that rest on the member's own documents may repeat them.
     UPDATE public.conversation_messages AS m SET content = '', citations = '[]'
     WHERE m.tenant_id = tenant AND m.sources && own;
 
     FOREACH item IN ARRAY ARRAY[
+        'next_embeddings WHERE tenant_id = $1 AND document_id = ANY ($3)',
         'chunk_words WHERE tenant_id = $1 AND document_id = ANY ($3)',
         'document_chunks WHERE tenant_id = $1 AND document_id = ANY ($3)',
+        'document_bands WHERE tenant_id = $1 AND document_id = ANY ($3)',
+        'document_versions WHERE tenant_id = $1 AND (document_id = ANY ($3) OR visibility = ''private'' AND assigned_to = $2)',
+        'notice_deliveries WHERE tenant_id = $1 AND (document_id = ANY ($3) OR member_id = $2)',
+        'files WHERE tenant_id = $1 AND (document_id = ANY ($3) OR visibility = ''private'' AND assigned_to = $2)',
         'expiry_notices WHERE tenant_id = $1 AND (document_id = ANY ($3) OR member_id = $2)',
         'documents WHERE tenant_id = $1 AND id = ANY ($3)',
         'conversation_messages WHERE tenant_id = $1 AND session_id IN '
             '(SELECT s.id FROM public.conversation_sessions AS s WHERE s.tenant_id = $1 AND s.member_id = $2)',
         'conversation_sessions WHERE tenant_id = $1 AND member_id = $2',
+        'calendar_feeds WHERE tenant_id = $1 AND member_id = $2',
         'session_tokens WHERE tenant_id = $1 AND member_id = $2',
         'rate_states WHERE tenant_id = $1 AND subject = $2',
         'chat_slots WHERE tenant_id = $1 AND member_id = $2',

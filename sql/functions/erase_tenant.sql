@@ -20,12 +20,14 @@ BEGIN
     PERFORM FROM public.tenants WHERE id = tenant FOR UPDATE;
     PERFORM FROM public.family_members WHERE tenant_id = tenant FOR UPDATE;
     PERFORM FROM public.documents WHERE tenant_id = tenant FOR UPDATE;
+    PERFORM FROM public.files WHERE tenant_id = tenant FOR UPDATE;
     PERFORM FROM public.conversation_sessions WHERE tenant_id = tenant FOR UPDATE;
     accounts := ARRAY(SELECT user_id FROM public.tenant_memberships WHERE tenant_id = tenant);
     -- What belongs to something goes before it, or a cascade would remove it uncounted. Words go before their chunks also
     -- because the trigger finds them one by one.
     FOREACH item IN ARRAY ARRAY[
-        'chunk_words', 'document_chunks', 'expiry_notices', 'documents', 'conversation_messages', 'conversation_sessions',
+        'next_embeddings', 'chunk_words', 'document_chunks', 'document_bands', 'document_versions', 'notice_deliveries',
+        'expiry_notices', 'files', 'documents', 'conversation_messages', 'conversation_sessions', 'calendar_feeds',
         'session_tokens', 'rate_states', 'chat_slots', 'query_embeddings', 'cached_answers', 'api_usage', 'audit_log',
         'imported_ids', 'family_members', 'tenant_memberships'
     ] LOOP

@@ -41,3 +41,4 @@ ALTER TABLE document_chunks ALTER COLUMN id SET DEFAULT new_id('document_chunks_
 ALTER TABLE expiry_notices ALTER COLUMN id SET DEFAULT new_id('expiry_notices_id_seq');
 ALTER TABLE conversation_messages ALTER COLUMN id SET DEFAULT new_id('conversation_messages_id_seq');
 ALTER TABLE api_usage ALTER COLUMN id SET DEFAULT new_id('api_usage_id_seq');
+ALTER TABLE files ALTER COLUMN id SET DEFAULT new_id('files_id_seq');

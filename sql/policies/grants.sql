@@ -6,8 +6,11 @@ REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, knowledge_app, knowled
 -- knowledge_app: a member's scripts (f/chatbot).
 GRANT SELECT ON tenants, family_members, schema_migrations TO knowledge_app;
 GRANT SELECT, INSERT, UPDATE ON documents TO knowledge_app;
-GRANT SELECT, INSERT ON document_chunks, chunk_words TO knowledge_app;
-GRANT UPDATE (embedding, embedding_model) ON document_chunks TO knowledge_app;
+GRANT SELECT, INSERT, DELETE ON document_chunks, chunk_words, document_bands TO knowledge_app;
+GRANT UPDATE (embedding, embedding_model, ordinal, start_offset, end_offset, page) ON document_chunks TO knowledge_app;
+GRANT SELECT, INSERT ON document_versions TO knowledge_app;
+GRANT SELECT, INSERT, UPDATE ON files TO knowledge_app;
+GRANT SELECT, INSERT, UPDATE (last_read_at, revoked_at) ON calendar_feeds TO knowledge_app;
 GRANT SELECT, INSERT ON conversation_sessions, conversation_messages, api_usage TO knowledge_app;
 GRANT UPDATE (last_message_at, expires_at) ON conversation_sessions TO knowledge_app;
 GRANT SELECT ON readable_messages, session_tokens TO knowledge_app;
@@ -26,16 +29,18 @@ GRANT EXECUTE ON FUNCTION new_id(text), take_provider_turn(text, uuid, integer, 
 GRANT SELECT ON schema_migrations TO knowledge_operator;
 GRANT SELECT, INSERT ON tenants, users, tenant_memberships, family_members TO knowledge_operator;
 GRANT SELECT, INSERT, UPDATE, DELETE ON documents, document_chunks TO knowledge_operator;
-GRANT SELECT, INSERT, DELETE ON chunk_words TO knowledge_operator;
-GRANT SELECT, INSERT, DELETE ON expiry_notices TO knowledge_operator;
+GRANT SELECT, INSERT, UPDATE, DELETE ON files, next_embeddings, notice_deliveries TO knowledge_operator;
+GRANT SELECT, INSERT, DELETE ON chunk_words, document_bands, document_versions, expiry_notices TO knowledge_operator;
+GRANT SELECT, UPDATE (revoked_at), DELETE ON calendar_feeds TO knowledge_operator;
 GRANT SELECT, INSERT, DELETE ON conversation_sessions, conversation_messages TO knowledge_operator;
 GRANT UPDATE (content, citations) ON conversation_messages TO knowledge_operator;
 GRANT SELECT, INSERT ON api_usage TO knowledge_operator;
 GRANT SELECT, INSERT, UPDATE (spent_until), DELETE ON rate_states TO knowledge_operator;
 GRANT SELECT, DELETE ON chat_slots, query_embeddings, cached_answers TO knowledge_operator;
-GRANT UPDATE (name, member_type, removed_at) ON family_members TO knowledge_operator;
+GRANT UPDATE (name, member_type, removed_at, notice_channels) ON family_members TO knowledge_operator;
 GRANT UPDATE (requests_per_minute, member_requests_per_minute, tokens_per_day, member_tokens_per_day, concurrent_chats,
-              member_concurrent_chats) ON tenants TO knowledge_operator;
+              member_concurrent_chats, name, language, retention_days, admins_see_private, date_order, time_zone,
+              embedding_model) ON tenants TO knowledge_operator;
 GRANT SELECT, INSERT, UPDATE (revoked_at), DELETE ON session_tokens TO knowledge_operator;
 GRANT SELECT, INSERT ON audit_log TO knowledge_operator;
 GRANT SELECT, INSERT ON erasures, imported_ids TO knowledge_operator;

@@ -23,7 +23,7 @@ DECLARE
     item text;
 BEGIN
     FOREACH item IN ARRAY ARRAY['tenant_memberships', 'family_members', 'session_tokens', 'rate_states', 'chat_slots',
-                                'imported_ids'] LOOP
+                                'imported_ids', 'next_embeddings', 'notice_deliveries', 'calendar_feeds'] LOOP
         EXECUTE format('CREATE POLICY "a tenant has its own rows alone" ON public.%I USING (%s) WITH CHECK (%s)', item, tenant, tenant);
     END LOOP;
 END
@@ -47,9 +47,10 @@ DECLARE
     tenant CONSTANT text := 'tenant_id = nullif(current_setting(''app.tenant_id'', true), '''')::uuid';
     item text;
 BEGIN
-    FOREACH item IN ARRAY ARRAY['document_chunks', 'chunk_words', 'expiry_notices'] LOOP
+    FOREACH item IN ARRAY ARRAY['document_chunks', 'chunk_words', 'document_bands', 'expiry_notices'] LOOP
         -- Uncorrelated for words, so that the documents are looked up once and not for each of thousands of words; and
-        -- background work sees words whose document is gone, or it could not remove them.
+        -- background work sees words whose document is gone, or it could not remove them. Bands are looked up by themselves:
+        -- few are asked for, and to look all documents up where anybody has the band would tell by its time that it is there.
         EXECUTE format(
             CASE item WHEN 'chunk_words' THEN
                 'CREATE POLICY "members see what belongs to documents they see" ON public.%1$I FOR SELECT USING (%2$s '
@@ -65,6 +66,32 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- A document's earlier versions: whoever sees the document, and might have seen it as it was then.
+CREATE POLICY "members see earlier versions that were for them too" ON document_versions FOR SELECT
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
+           AND member_may_see(visibility, assigned_to)
+           AND EXISTS (SELECT FROM documents AS d
+                       WHERE d.tenant_id = document_versions.tenant_id AND d.id = document_versions.document_id));
+CREATE POLICY "a tenant keeps its own versions" ON document_versions FOR INSERT
+    WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+CREATE POLICY "a tenant's versions lose its members" ON document_versions FOR UPDATE TO knowledge_owner
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+CREATE POLICY "a tenant removes its own versions" ON document_versions FOR DELETE
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+
+-- Files: like the documents that come out of them; and when one has come out, only with it.
+CREATE POLICY "members see files that are for them" ON files FOR SELECT
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
+           AND member_may_see(visibility, assigned_to)
+           AND (document_id IS NULL OR current_setting('app.member_type', true) = 'system'
+                OR EXISTS (SELECT FROM documents AS d WHERE d.tenant_id = files.tenant_id AND d.id = files.document_id)));
+CREATE POLICY "a tenant adds its own files" ON files FOR INSERT
+    WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+CREATE POLICY "a tenant changes its own files" ON files FOR UPDATE
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+CREATE POLICY "a tenant removes its own files" ON files FOR DELETE
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
 
 -- Conversations: a member's own, or those of a back end that named no member.
 CREATE POLICY "members have their own conversations" ON conversation_sessions
@@ -82,7 +109,8 @@ DECLARE
     tenant CONSTANT text := 'tenant_id = nullif(current_setting(''app.tenant_id'', true), '''')::uuid';
     item text;
 BEGIN
-    FOREACH item IN ARRAY ARRAY['document_chunks', 'expiry_notices', 'conversation_messages'] LOOP
+    FOREACH item IN ARRAY ARRAY['document_chunks', 'document_bands', 'document_versions', 'expiry_notices',
+                                'conversation_messages'] LOOP
         EXECUTE format('CREATE POLICY "background work sees what belongs to nothing" ON public.%I '
                        'TO knowledge_operator, knowledge_owner '
                        'USING (%s AND current_setting(''app.member_type'', true) = ''system'')', item, tenant);

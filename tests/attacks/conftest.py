@@ -9,6 +9,7 @@ from local.settings import Credentials
 from tests.conftest import InstallationMaker
 from tests.database.worlds import World
 from tests.support.cloud import Cloud, cloud_of
+from tests.support.installation import Installation
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +20,15 @@ def world(postgres: Server, credentials: Credentials, template: str) -> Iterator
     postgres.drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def installation(make_installation: InstallationMaker) -> Installation:
+    """The installation that attacks share; thousands of jobs run in it, and are quicker when they are not measured."""
+    return make_installation(measured=False)
+
+
 @pytest.fixture(scope="module")
 def cloud(make_installation: InstallationMaker) -> Iterator[Cloud]:
     """An installation with its providers that the tests of one file share."""
-    with cloud_of(make_installation()) as made:
+    with cloud_of(make_installation(measured=False)) as made:
         made.reset()
         yield made

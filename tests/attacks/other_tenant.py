@@ -66,8 +66,11 @@ class OtherTenant:
         values = {
             name: NOBODYS if isinstance(value, int) else strange(str(value)) for name, value in self.values.items()
         }
-        content = base64.urlsafe_b64decode(str(self.values["<cursor>"])).decode()
-        return {**values, "<cursor>": base64.urlsafe_b64encode(strange(content).encode()).decode()}
+        encoded = {
+            name: base64.urlsafe_b64encode(strange(base64.urlsafe_b64decode(str(self.values[name])).decode()).encode())
+            for name in ("<cursor>", "<file64>")
+        }
+        return {**values, **{name: value.decode() for name, value in encoded.items()}}
 
     def told_in(self, text: str) -> list[str]:
         """List what a text tells of this tenant: its mark, or one of its ids."""
@@ -77,7 +80,10 @@ class OtherTenant:
 
 
 GIVING_TOKENS = ("f/operations/issue_session_token",)
-IDS = ("<tenant>", "<member>", "<document>", "<chunk>", "<session>", "<message>", "<entry>", "<issued>")
+IDS = (
+    *("<tenant>", "<member>", "<document>", "<file>", "<chunk>", "<session>", "<message>", "<entry>", "<issued>"),
+    "<feed>",
+)
 
 
 def new_mark() -> str:
@@ -113,8 +119,13 @@ def plant(installation: Installation, mark: str) -> OtherTenant:
     asked = run("f/chatbot/chat", question=f"How much are the {mark}harbour dues?", **who).data
     assert asked["citations"], asked
     run("f/chatbot/log_usage", event_id=f"{mark}event", operation="chat", model="offline-sentences", **who).done()
+    paper = base64.b64encode(f"The {mark}paper says {mark}nothing.".encode()).decode()
+    handed_in = {"content_base64": paper, "file_name": f"{mark}paper.txt", "batch": f"{mark}batch"}
+    run("f/chatbot/parse_file", **handed_in, **who).done()
+    installation.query("UPDATE files SET next_attempt_at = now() + '1 day' WHERE tenant_id = %s", (tenant_id,))
     token = run("f/operations/issue_session_token", **who).data["session_token"]
     run("f/operations/notify_expiring").done()
+    feed = run("f/chatbot/create_calendar_feed", tenant_id=tenant_id, user_member_id=tenant.adult).data["feed_id"]
     cursor = run("f/operations/export_tenant", tenant_id=tenant_id, maximum_bytes=1).data["next_cursor"]
     guest = run("f/operations/add_member", tenant_id=tenant_id, name=f"{mark}guest", member_type="child").data
     receipt = run("f/operations/erase_member", tenant_id=tenant_id, **guest).data["receipt"]
@@ -124,7 +135,8 @@ def plant(installation: Installation, mark: str) -> OtherTenant:
         "<tenant>": tenant_id, "<member>": tenant.adult, "<document>": document, "<session>": asked["session_id"],
         "<chunk>": row["chunk"], "<message>": row["message"], "<entry>": str(row["entry"]), "<event>": f"{mark}event",
         "<issued>": str(row["issued"]), "<token>": token, "<name>": f"{mark}adult", "<email>": address, "<slug>": slug,
-        "<cursor>": cursor, "<receipt>": receipt,
+        "<cursor>": cursor, "<receipt>": receipt, "<file>": row["file"], "<file64>": paper, "<batch>": f"{mark}batch",
+        "<feed>": feed,
         **texts,
     }  # fmt: skip
     return OtherTenant(tenant, mark, values)
@@ -138,11 +150,24 @@ WITH slot AS (INSERT INTO chat_slots (tenant_id, run_id, ends_at) VALUES (%(tena
                                             provider, expires_at)
                 VALUES (%(tenant)s, %(adult)s, 1, sha256(%(mark)s::bytea), sha256(''), %(mark)s, ARRAY[1],
                         ARRAY[%(document)s], 'm', 'offline', now() + '1 hour')),
+     version AS (INSERT INTO document_versions (tenant_id, document_id, version, title, content, content_hash,
+                                                visibility, tags, language, written_at)
+                 SELECT tenant_id, id, 1, title, content, content_hash, visibility, tags, language, created_at
+                 FROM documents WHERE tenant_id = %(tenant)s AND id = %(document)s),
+     second AS (UPDATE documents SET version = 2 WHERE tenant_id = %(tenant)s AND id = %(document)s),
+     delivery AS (INSERT INTO notice_deliveries (tenant_id, document_id, member_id, threshold, expires_at, channel,
+                                                 status)
+                  SELECT tenant_id, document_id, member_id, threshold, expires_at, 'email', 'sent'
+                  FROM expiry_notices WHERE tenant_id = %(tenant)s),
+     next AS (INSERT INTO next_embeddings (tenant_id, chunk_id, document_id, embedding, embedding_model)
+              SELECT tenant_id, id, document_id, array_fill(1, ARRAY[1024])::halfvec, 'next' FROM document_chunks
+              WHERE tenant_id = %(tenant)s AND document_id = %(document)s),
      moved AS (INSERT INTO imported_ids (tenant_id, kind, old_id, new_id) VALUES (%(tenant)s, 'document', 1, 1))
 SELECT (SELECT id FROM document_chunks WHERE document_id = %(document)s) AS chunk,
        (SELECT id FROM conversation_messages WHERE tenant_id = %(tenant)s AND role = 'assistant') AS message,
        (SELECT id FROM audit_log WHERE tenant_id = %(tenant)s ORDER BY occurred_at DESC LIMIT 1) AS entry,
-       (SELECT id FROM session_tokens WHERE tenant_id = %(tenant)s) AS issued
+       (SELECT id FROM session_tokens WHERE tenant_id = %(tenant)s) AS issued,
+       (SELECT id FROM files WHERE tenant_id = %(tenant)s) AS file
 """
 
 

@@ -20,6 +20,7 @@ SCRIPTS = sorted(str(path.relative_to(REPOSITORY).with_suffix("")) for path in R
 RUNNABLE = [path for path in SCRIPTS if not path.startswith("f/core/")]
 SHARED = [path for path in SCRIPTS if path.startswith("f/core/")]
 SECRETS = ("$var:f/chatbot/postgres_password", "$var:f/chatbot/session_signing_keys", "$res:f/operations/postgres_db")
+PREPROCESSED = ("f/chatbot/serve_calendar_feed",)
 ALL_IN_ONE = Path(__file__).with_name("call_everything.py")
 
 
@@ -111,7 +112,25 @@ def test_a_script_defines_main_and_nothing_else_that_can_be_called() -> None:
         module = module_of(path)
         own = [name for name in callables(path) if getattr(getattr(module, name), "__module__", "") == module.__name__]
         functions = [name for name in own if inspect.isfunction(getattr(module, name))]
-        assert functions == ["main"], path
+        assert functions == (["preprocessor", "main"] if path in PREPROCESSED else ["main"]), path
+
+
+@pytest.mark.parametrize("path", PREPROCESSED)
+def test_a_preprocessor_gives_back_nothing_that_windmill_has_put_in(installation: Installation, path: str) -> None:
+    """It is called before ``main`` looks whether an argument names a secret, and by whoever names it."""
+    secrets = (*SECRETS, "$WM_TOKEN", ["$var:f/chatbot/postgres_password"], {"a": "$var:f/chatbot/postgres_password"})
+    events: list[object] = [
+        {"kind": "http", part: {"secret": secret}, "secret": secret}
+        for part in ("params", "body", "query", "headers")
+        for secret in secrets
+    ]
+    jobs = [
+        partial(call, installation, path, "preprocessor", {"event": event})
+        for event in (*events, *secrets, [*events], None, {"params": [secrets]})
+    ]
+    for called, text in in_parallel(jobs):
+        assert leaks(installation, text) == [], called
+        assert text == '{"secret":""}', called
 
 
 @pytest.mark.parametrize("path", SHARED)

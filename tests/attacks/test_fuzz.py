@@ -130,6 +130,8 @@ def wrong_form(path: str, body: Body, status: int, text: str) -> str | None:
     if status == 422 and REFERENCE.search(body.raw) and list(answer) == ["error"]:
         # What the platform takes for the name of a secret leads nowhere.
         return None if answer["error"]["name"] == "ExecutionErr" else "the job crashed"
+    if status == 500 and REFERENCE.search(body.raw) and "(ExecutionErr)" in str(answer.get("error")):
+        return None  # the same in a flow, before its first step
     if status == 200:
         return (
             None if answer.get("success") is True and answer.get("error") is None and "data" in answer else "no success"

@@ -197,7 +197,7 @@ def passages_of(request: RecordedRequest) -> dict[int, tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def world(make_installation: InstallationMaker) -> Iterator[World]:
-    with cloud_of(make_installation()) as cloud:
+    with cloud_of(make_installation(measured=False)) as cloud:
         cloud.reset()
         made = World(cloud, cloud.installation.new_tenant(), cloud.installation.new_tenant())
         made.store()

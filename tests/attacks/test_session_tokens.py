@@ -23,7 +23,21 @@ NOTHING_TO_DO = {
     "f/chatbot/read_audit_log": 403,
     "f/chatbot/embed": 404,
     "f/chatbot/delete_document": 404,
+    "f/chatbot/compare_versions": 404,
+    "f/chatbot/change_document": 404,
+    "f/chatbot/get_document": 404,
+    "f/chatbot/list_versions": 404,
+    "f/chatbot/restore_document": 404,
+    "f/chatbot/restore_version": 404,
+    "f/chatbot/retry_document": 404,
+    "f/chatbot/update_document": 404,
+    "f/chatbot/find_dates": 404,
+    "f/chatbot/find_duplicates": 404,
+    "f/chatbot/related_documents": 404,
+    "f/chatbot/suggest_tags": 404,
+    "f/chatbot/suggest_category": 404,
     "f/chatbot/read_session": 404,
+    "f/chatbot/revoke_calendar_feed": 404,
 }
 """How an adult's calls end who is let in, where that is no success."""
 
@@ -229,10 +243,10 @@ def test_a_member_who_is_removed_or_lowered_sees_the_less_at_once_under_the_same
     assert search(installation, token).data["total"] == 1
 
     who = {"tenant_id": tenant.id, "user_member_id": tenant.admin}
-    assert installation.run("f/operations/change_member", member_type="adult", **who).data == {"member_type": "adult"}
+    assert installation.run("f/operations/change_member", member_type="adult", **who).data["member_type"] == "adult"
     assert search(installation, token).data["total"] == 0
 
-    assert installation.run("f/operations/remove_member", **who).data == {"revoked": 1}
+    assert installation.run("f/operations/remove_member", **who).data["revoked"] == 1
     search(installation, token).refused(404, "not_found")
     search(installation, None, **who).refused(404, "not_found")
 
@@ -280,7 +294,7 @@ def test_missing_or_short_keys_let_nobody_in(
 @pytest.fixture(scope="module")
 def signed(make_installation: InstallationMaker) -> Installation:
     """An installation in which a session token is required."""
-    made = make_installation()
+    made = make_installation(measured=False)
     made.set_variable(MODE, "signed")
     return made
 

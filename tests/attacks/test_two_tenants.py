@@ -5,8 +5,9 @@ other tenants have. Scripts, flows and their parameters come from the repository
 has to be listed in ``PROBES``, or fails.
 """
 
+import base64
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pytest
@@ -38,12 +39,14 @@ class Probe:
         keeps: The same of what is only kept or handed on; tried together.
         words: Parameters whose words are looked for; what they tell has a test of its own.
         nothing: Parameters that name nothing which a tenant has.
+        instead: What is sent beside a parameter that does not go with all others, which is therefore tried by itself.
     """
 
     names: Json = field(default_factory=dict)
     keeps: Json = field(default_factory=dict)
     words: tuple[str, ...] = ()
     nothing: tuple[str, ...] = ()
+    instead: dict[str, Json] = field(default_factory=dict)
 
 
 FOUND_BY = {"category": "<category>", "tags": ["<tag>"], "document_ids": ["<document>"]}
@@ -56,8 +59,47 @@ STORED = Probe(
     nothing=("visibility", "expires_at", "language"),
 )  # fmt: skip
 
+HANDED_IN = Probe(
+    {
+        "content_base64": "<file64>", "file_id": "<file>", "batch": "<batch>",
+        **{name: value for name, value in STORED.names.items() if name != "content"},
+    },
+    keeps={**STORED.keeps, "file_name": "<title>"},
+    nothing=("s3_object", "url", *STORED.nothing),
+    instead={"file_id": {"content_base64": None}},
+)  # fmt: skip
+
+CHANGED = Probe(
+    {"document_id": "<document>", "assigned_to": "<member>"},
+    keeps={"title": "<title>", "content": "<content>", "category": "<category>", "tags": ["<tag>"]},
+    nothing=("version", "visibility", "expires_at", "language", "clear"),
+)
+
 PROBES: dict[str, Probe] = {
-    "f/chatbot/ingest": STORED,
+    "f/chatbot/ingest": replace(
+        STORED,
+        names={**STORED.names, "file_id": "<file>"},
+        instead={"file_id": {"title": None, "content": None}},
+    ),
+    "f/chatbot/parse_file": HANDED_IN,
+    "f/chatbot/ingest_file": HANDED_IN,
+    "f/chatbot/prepare_files": Probe(
+        keeps={"files": [{"file_id": "<file>"}], "batch": "<batch>"}, nothing=("parallel_limit",)
+    ),
+    "f/chatbot/report_files": Probe({"batch": "<batch>"}, keeps={"names": ["<title>"], "outcomes": [{"a": "<title>"}]}),
+    "f/chatbot/ingest_files": Probe(
+        {"files": [{"file_id": "<file>"}, {"content_base64": "<file64>"}], "batch": "<batch>"},
+        nothing=("parallel_limit",),
+    ),
+    "f/chatbot/get_ingest_status": Probe(
+        {"file_id": "<file>", "document_id": "<document>", "batch": "<batch>"},
+        nothing=("before", "limit"),
+        instead={"file_id": {}, "document_id": {}},
+    ),
+    "f/chatbot/retry_document": Probe(
+        {"document_id": "<document>", "file_id": "<file>"}, instead={"file_id": {"document_id": None}}
+    ),
+    "f/operations/work_off_files": Probe(nothing=("limit",)),
     "f/chatbot/embed": Probe({"document_id": "<document>"}, nothing=("all_tenants", "limit")),
     "f/chatbot/search": Probe(
         {**FOUND_BY, "assigned_to": "<member>", "source": "<source>"},
@@ -76,6 +118,36 @@ PROBES: dict[str, Probe] = {
         nothing=("operation", "model", "input_tokens", "output_tokens", "searches"),
     ),
     "f/chatbot/delete_document": Probe({"document_id": "<document>"}),
+    "f/chatbot/get_document": Probe({"document_id": "<document>"}, nothing=("version", "page", "offset", "limit")),
+    "f/chatbot/list_documents": Probe(
+        {
+            "category": "<category>",
+            "tags": ["<tag>"],
+            "assigned_to": "<member>",
+            "created_by": "<member>",
+            "title": "<title>",
+            "cursor": "<cursor>",
+        },
+        nothing=(
+            *("tags_match", "visibility", "status", "media_type", "created_from", "created_to", "expiring_from"),
+            *("expiring_before", "deleted", "sort", "order", "facets", "limit"),
+        ),
+    ),
+    "f/chatbot/update_document": CHANGED,
+    "f/chatbot/change_document": CHANGED,
+    "f/chatbot/restore_document": Probe({"document_id": "<document>"}),
+    "f/chatbot/list_versions": Probe({"document_id": "<document>"}, nothing=("limit", "before")),
+    "f/chatbot/compare_versions": Probe({"document_id": "<document>"}, nothing=("version", "other_version", "limit")),
+    "f/chatbot/restore_version": Probe({"document_id": "<document>"}, nothing=("version", "current_version")),
+    "f/chatbot/find_duplicates": Probe({"document_id": "<document>"}, nothing=("limit",)),
+    "f/chatbot/related_documents": Probe({"document_id": "<document>"}, nothing=("limit", "near_duplicates")),
+    "f/chatbot/list_tags": Probe({"prefix": "<tag>", "after": "<tag>"}, nothing=("limit",)),
+    "f/chatbot/suggest_tags": Probe({"document_id": "<document>"}, nothing=("title", "content", "limit", "use_model")),
+    "f/chatbot/suggest_category": Probe(
+        {"document_id": "<document>"}, nothing=("title", "content", "limit", "use_model")
+    ),
+    "f/chatbot/find_dates": Probe({"document_id": "<document>"}, nothing=("text", "kinds")),
+    "f/chatbot/list_expiring": Probe(nothing=("within_days", "include_expired", "limit", "cursor")),
     "f/chatbot/read_session": Probe({"session_id": "<session>", "before": "<message>"}, nothing=("limit",)),
     "f/chatbot/read_audit_log": Probe(
         {"acted_by": "<member>", "before": "<entry>"}, nothing=("action", "since", "limit")
@@ -90,12 +162,24 @@ PROBES: dict[str, Probe] = {
         words=("question",),
         nothing=("tags_match", "limit", "rerank", "stream"),
     ),
+    "f/chatbot/create_calendar_feed": Probe(),
+    "f/chatbot/revoke_calendar_feed": Probe({"feed_id": "<feed>", "member_id": "<member>"}),
+    "f/chatbot/read_calendar_feed": Probe(nothing=("secret",)),
+    "f/chatbot/serve_calendar_feed": Probe(nothing=("secret",)),
+    "f/operations/report_deliveries": Probe(
+        keeps={"email": {"data": {"a": "<title>"}}, "webhook": {"a": "<title>"}, "notices": {"a": "<title>"}}
+    ),
     "f/operations/create_tenant": Probe(
-        {"name": "<name>"}, nothing=("slug", "kind", "language", "retention_days", "admins_see_private")
+        {"name": "<name>"},
+        nothing=("slug", "kind", "language", "retention_days", "admins_see_private", "date_order", "time_zone"),
+    ),
+    "f/operations/change_tenant": Probe(
+        keeps={"name": "<name>"},
+        nothing=("language", "retention_days", "admins_see_private", "date_order", "time_zone"),
     ),
     "f/operations/add_member": Probe({"email": "<email>"}, keeps={"name": "<name>"}, nothing=("member_type",)),
     "f/operations/change_member": Probe(
-        {"user_member_id": "<member>"}, keeps={"name": "<name>"}, nothing=("member_type",)
+        {"user_member_id": "<member>"}, keeps={"name": "<name>"}, nothing=("member_type", "notice_channels")
     ),
     "f/operations/remove_member": Probe({"user_member_id": "<member>"}),
     "f/operations/issue_session_token": Probe({"user_member_id": "<member>"}, nothing=("valid_seconds",)),
@@ -115,9 +199,10 @@ PROBES: dict[str, Probe] = {
     "f/operations/export_tenant": Probe({"cursor": "<cursor>"}, nothing=("maximum_bytes",)),
     "f/operations/import_tenant": Probe(keeps={"name": "<name>"}, nothing=("lines", "slug")),
     "f/operations/find_orphans": Probe(nothing=("repair", "thorough")),
+    "f/operations/reembed": Probe(nothing=("limit",)),
 }
 """Scripts and flows without parameters have no entry. What an operator may know or hold is named in tests of its own:
-slugs, session tokens, receipts and archives."""
+slugs, session tokens, receipts, archives and the secrets of calendar feeds."""
 LOOKS_NOTHING_UP = ("f/chatbot/report_failure", "f/operations/import_tenant")
 """Of those that take a tenant: it is handed on, or made."""
 
@@ -132,7 +217,7 @@ WITHOUT_PARAMETERS = [path for path, parameters in (SCRIPTS | FLOWS).items() if 
 @pytest.fixture(scope="module")
 def attacked(make_installation: InstallationMaker) -> Installation:
     """An installation of its own: some scripts work for all tenants."""
-    return make_installation()
+    return make_installation(measured=False)
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +260,8 @@ def session_of(installation: Installation, tenant: Tenant, who: Json) -> str:
 def enough(path: str, number: int, document: int, session: str) -> Json:
     """Give arguments with which a script does its work on the caller's own things, new ones for each number."""
     own: Json = {
-        "content": f"{number}.", "event_id": f"{number}", "document_id": document, "session_id": session,
+        "content": f"{number}.", "content_base64": base64.b64encode(b"%d." % number).decode(),
+        "event_id": f"{number}", "document_id": document, "session_id": session,
         "email": f"{new_mark()}@example.org", "slug": new_mark(), "extra": {"http_status": 404, "error_code": "x"},
     }  # fmt: skip
     return {**ENOUGH[path], **{name: value for name, value in own.items() if name in ENOUGH[path]}}
@@ -186,13 +272,14 @@ def attempts(installation: Installation, path: str, tenant: Tenant, who: Json) -
     [row] = installation.query("SELECT id FROM documents WHERE tenant_id = %s", (tenant.id,))
     own = row["id"], session_of(installation, tenant, who)
     probe = PROBES[path]
-    each: list[Json] = [{name: value} for name, value in probe.names.items()]
+    each: list[Json] = [{name: value, **probe.instead.get(name, {})} for name, value in probe.names.items()]
+    together = {name: value for name, value in probe.names.items() if name not in probe.instead}
     if path in FOR_MEMBERS:
         each.append({"user_member_id": "<member>"})
     if path in FOR_MEMBERS and "session_token" in who:
         each.append({"tenant_id": "<tenant>"})
     if path not in FLOWS:  # a flow hands on to scripts, by callers that are the same
-        each += [probe.keeps, {**probe.keeps, **probe.names}]
+        each += [probe.keeps, {**probe.keeps, **together}]
     return [{**enough(path, number, *own), **who, **named} for number, named in enumerate(each) if named]
 
 

@@ -68,6 +68,7 @@ CALLS: dict[str, tuple[str, ...]] = {
         "SELECT * FROM nearest_chunks(%(tenant)s, array_fill(1, '{1024}')::halfvec, 'm', ARRAY[%(document)s], 1e4, 9)",
         "SELECT * FROM nearest_chunks(%(own)s, array_fill(1, '{1024}')::halfvec, 'm', ARRAY[%(document)s], 9, 9)",
     ),
+    "tenants_with_backlog()": ("SELECT * FROM tenants_with_backlog()",),
     "maintain_vector_index(integer,integer)": ("SELECT maintain_vector_index(1000000, 999999)",),
     "drop_index_of_gone_tenant(uuid)": ("SELECT drop_index_of_gone_tenant(%(tenant)s)",),
     "erase_tenant()": ("SELECT erase_tenant()",),

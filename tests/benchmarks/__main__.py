@@ -4,6 +4,7 @@ import sys
 
 from tests.benchmarks import (
     cost,
+    files,
     guards,
     ingest,
     load,
@@ -24,6 +25,7 @@ BENCHMARKS = {
     "start_of_job": start_of_job.main,
     "peers": peers_side_by_side.main,
     "ingest": ingest.main,
+    "files": files.main,
 }
 
 

@@ -1,7 +1,7 @@
 """Who may see what, in a few lines of Python that know nothing of how it is done: for ``test_sight_property``."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from f.core.errors import CallerMistake, Forbidden, NotFound, Unauthorized
 from f.core.identity import Caller
@@ -38,6 +38,24 @@ class Document:
     key: str
     deleted: bool = False
     embedded: bool = False
+    planted: bool = False
+    earlier: list[tuple[str, int | None]] = field(default_factory=list)
+
+    @property
+    def was(self) -> str:
+        """Who might see it in its earlier version, which what is planted has; and its file says everyone."""
+        return "adults_only" if self.id % 2 else "everyone"
+
+    @property
+    def version(self) -> int:
+        """At which version it is; what is planted has been changed once."""
+        return 1 + self.planted + len(self.earlier)
+
+    def state(self, version: int) -> tuple[str, int | None]:
+        """Tell for whom it is, or was."""
+        if version == self.version:
+            return self.visibility, self.assigned_to
+        return (self.was, None) if version == self.planted else self.earlier[version - 1 - self.planted]
 
     @property
     def content(self) -> str:
@@ -47,13 +65,13 @@ class Document:
 
 @dataclass(frozen=True)
 class Message:
-    """A question or an answer: what it rests on, and the documents that it cites, each by its first chunk."""
+    """A question or an answer: what it rests on, and the documents that it cites, each in its version of that time."""
 
     role: str
     text: str
     sight: int
     sources: frozenset[int] = frozenset()
-    cites: tuple[int, ...] = ()
+    cites: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass
@@ -100,19 +118,26 @@ class Tenant:
         narrower = caller.claimed_type is not None and SIGHT[caller.claimed_type] < SIGHT[member.type]
         return Viewer(member.id, caller.claimed_type if narrower else member.type)
 
-    def sees(self, viewer: Viewer, document: Document) -> bool:
-        """Tell whether somebody sees a document: the whole rule."""
+    def may(self, viewer: Viewer, visibility: str, assigned_to: int | None) -> bool:
+        """Tell whether somebody may see what is for these: the whole rule."""
         sight = SIGHT[viewer.type]
-        if document.deleted:
-            return False
-        if document.visibility == "private":
-            own = viewer.member_id is not None and document.assigned_to == viewer.member_id
+        if visibility == "private":
+            own = viewer.member_id is not None and assigned_to == viewer.member_id
             return own or (sight == 3 and self.admins_see_private)
-        return sight >= SIGHT_NEEDED[document.visibility]
+        return sight >= SIGHT_NEEDED[visibility]
+
+    def sees(self, viewer: Viewer, document: Document) -> bool:
+        """Tell whether somebody sees a document."""
+        return not document.deleted and self.may(viewer, document.visibility, document.assigned_to)
 
     def visible(self, viewer: Viewer) -> list[Document]:
         """List what somebody sees."""
         return [document for document in self.documents.values() if self.sees(viewer, document)]
+
+    def earlier(self, viewer: Viewer) -> int:
+        """Count the earlier versions that somebody sees: now and then must both be for them."""
+        states = (one.state(version) for one in self.visible(viewer) for version in range(1, one.version))
+        return sum(self.may(viewer, *state) for state in states)
 
     def sessions_of(self, viewer: Viewer) -> list[Session]:
         """List somebody's conversations; all who are nobody share theirs."""
@@ -151,6 +176,23 @@ class Tenant:
         mine = {document.created_by, document.assigned_to if document.visibility == "private" else None} - {None}
         allowed = not caller.is_named or viewer.type == "admin" or viewer.member_id in mine
         return None if allowed else Forbidden
+
+    def may_change(
+        self, caller: Caller, viewer: Viewer, document: Document, visibility: str, assigned_to: int | None
+    ) -> Refusal | None:
+        """Tell how somebody is refused who makes a document be for others, if they are."""
+        refusal = self.may_delete(caller, viewer, document)
+        if refusal is not None or (visibility, assigned_to) == (document.visibility, document.assigned_to):
+            return refusal
+        stays = visibility != "private" and assigned_to == document.assigned_to
+        return self.may_store(caller, viewer, visibility, None if stays else assigned_to)
+
+    def may_restore(self, caller: Caller, viewer: Viewer, document: Document) -> Refusal | None:
+        """Tell how somebody is refused who takes a document back, if they are; to others it is not there."""
+        if not document.deleted:
+            return self.may_delete(caller, viewer, document)
+        living = replace(document, deleted=False)
+        return NotFound if self.may_delete(caller, viewer, living) else None
 
 
 def guarded(documents: Iterable[Document]) -> int:

@@ -5,7 +5,7 @@ import secrets
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from f.core.database import Database
@@ -40,13 +40,15 @@ WHERE tenant_id IN (SELECT id FROM jsonb_to_recordset(%(tenants)s) AS t (id uuid
 INSERT INTO api_usage (tenant_id, event_id, member_id, operation, model, cost_microusd)
 SELECT tenant_id, 'e' || id, id, 'chat', 'm', 1
 FROM jsonb_to_recordset(%(members)s) AS m (tenant_id uuid, id integer)
-UNION ALL SELECT id, 'e', NULL, 'chat', 'm', 1 FROM jsonb_to_recordset(%(tenants)s) AS t (id uuid)
+UNION ALL SELECT id, 'e', NULL, 'chat', 'm', 1 FROM jsonb_to_recordset(%(tenants)s) AS t (id uuid);
+INSERT INTO calendar_feeds (tenant_id, member_id, secret_hash)
+SELECT tenant_id, id, sha256('') FROM jsonb_to_recordset(%(members)s) AS m (tenant_id uuid, id integer)
 """
 
 _ADD_DOCUMENTS = """
-INSERT INTO documents (tenant_id, id, title, content, content_hash, visibility, assigned_to, created_by, language,
-                       idempotency_key, chunk_count, word_count)
-SELECT tenant_id, id, %(title)s, content, sha256(convert_to(replace(content, E'\\n', ' '), 'UTF8')), visibility,
+INSERT INTO documents (tenant_id, id, version, title, content, content_hash, visibility, assigned_to, created_by,
+                       language, idempotency_key, chunk_count, word_count)
+SELECT tenant_id, id, 2, %(title)s, content, sha256(convert_to(replace(content, E'\\n', ' '), 'UTF8')), visibility,
        assigned_to, created_by, 'english', key, jsonb_array_length(texts),
        jsonb_array_length(texts) + cardinality(regexp_split_to_array(content, '\\s'))
 FROM jsonb_to_recordset(%(documents)s)
@@ -58,7 +60,16 @@ SELECT tenant_id, id, number - 1, 0, char_length(text), text, 1, words_of('engli
        1 + cardinality(string_to_array(text, ' ')), (vectors ->> (number - 1)::integer)::halfvec,
        CASE WHEN vectors ->> (number - 1)::integer IS NOT NULL THEN %(model)s END
 FROM jsonb_to_recordset(%(documents)s) AS d (tenant_id uuid, id integer, texts jsonb, vectors jsonb),
-     jsonb_array_elements_text(texts) WITH ORDINALITY AS t (text, number)
+     jsonb_array_elements_text(texts) WITH ORDINALITY AS t (text, number);
+INSERT INTO document_versions (tenant_id, document_id, version, title, content, content_hash, visibility, tags,
+                               language, written_at)
+SELECT tenant_id, id, 1, %(title)s, content, sha256(''), was, '{}', 'english', now()
+FROM jsonb_to_recordset(%(documents)s) AS d (tenant_id uuid, id integer, content text, was text);
+INSERT INTO document_bands (tenant_id, band, document_id)
+SELECT tenant_id, -id, id FROM jsonb_to_recordset(%(documents)s) AS d (tenant_id uuid, id integer);
+INSERT INTO files (tenant_id, name, size_bytes, sha256, document_id, status, step)
+SELECT tenant_id, %(title)s, 1, sha256(''), id, 'completed', 'store'
+FROM jsonb_to_recordset(%(documents)s) AS d (tenant_id uuid, id integer)
 """
 
 
@@ -138,9 +149,10 @@ class Stage:
         """Put documents in, as somebody did some time ago."""
         rows = []
         for tenant, paper in papers:
-            document = self.document(tenant, paper)
+            document = replace(self.document(tenant, paper), planted=True)
             vectors = [vector_text(text) if paper.embedded else None for text in document.texts]
-            rows.append({"tenant_id": tenant.id, "content": document.content, "vectors": vectors} | vars(document))
+            plain = {"tenant_id": tenant.id, "content": document.content, "was": document.was, "vectors": vectors}
+            rows.append(plain | vars(document))
             tenant.documents[document.id] = document
         self.superuser.execute(_ADD_DOCUMENTS, {"documents": json.dumps(rows), "title": TITLE, "model": MODEL})
 

@@ -5,7 +5,7 @@ the superuser. A step whose members or documents are not there does nothing.
 """
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 
 import pytest
@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from f.core.chunking import Chunk
 from f.core.conversations import Exchange, history, keep_exchange
-from f.core.documents import NewDocument, check_may_store, delete_document, find_same, reserve_id, save_vectors, store
+from f.core.deleted_documents import restore_document
+from f.core.document_changes import change_document, hold_document
+from f.core.documents import NewDocument, check_may_store, delete_document, find_same, reserve_id, store
 from f.core.identity import MEMBER_TYPES, Caller, MemberType
+from f.core.waiting_documents import save_vectors
 from tests.database.sight_model import SIGHT, Document, Message, Session, Tenant
 from tests.database.sight_stage import MODEL, TITLE, VOCABULARY, Given, Paper, Stage, Who, vector_of
 from tests.database.worlds import VISIBILITIES
@@ -114,13 +117,74 @@ class Delete(StepOnDocument):
         refusal = tenant.may_delete(caller, viewer, document)
         with stage.database.transaction(caller) as transaction:
             if refusal is not None:
-                stage.tally["deleting refused"] += 1
+                stage.tally["changing refused"] += 1
                 with pytest.raises(refusal):
                     delete_document(transaction, caller, document.id)
                 return
             delete_document(transaction, caller, document.id)
         document.deleted = True
         stage.tally["deleted"] += 1
+
+
+@dataclass(frozen=True)
+class Edit(StepOnDocument):
+    """Somebody makes a document be for others, or tries to."""
+
+    who: Who
+    visibility: str
+    assigned_to: int | None
+
+    def do_to(self, stage: Stage, tenant: Tenant, document: Document) -> None:
+        """As ``update_document`` does it."""
+        named, caller = stage.caller(self.who)
+        viewer = named.enter(caller)
+        if named is not tenant or isinstance(viewer, type):
+            return
+        nobody = self.visibility == "private" and self.assigned_to is None
+        assigned_to = stage.member(tenant, 0 if nobody else self.assigned_to)
+        refusal = tenant.may_change(caller, viewer, document, self.visibility, assigned_to)
+        with stage.database.transaction(caller) as transaction:
+
+            def change() -> int:
+                held = hold_document(transaction, caller, document.id, with_text=False)
+                after = replace(held.fields, visibility=self.visibility, assigned_to=assigned_to)
+                return change_document(transaction, caller, held, after, held.version)["version"]
+
+            if refusal is not None:
+                stage.tally["changing refused"] += 1
+                with pytest.raises(refusal):
+                    change()
+                return
+            version = change()
+        if (document.visibility, document.assigned_to) != (self.visibility, assigned_to):
+            document.earlier.append((document.visibility, document.assigned_to))
+            document.visibility, document.assigned_to = self.visibility, assigned_to
+            stage.tally["edited"] += 1
+        assert version == 1 + document.planted + len(document.earlier)
+
+
+@dataclass(frozen=True)
+class TakeBack(StepOnDocument):
+    """Somebody restores a document, or tries to."""
+
+    who: Who
+
+    def do_to(self, stage: Stage, tenant: Tenant, document: Document) -> None:
+        """As ``restore_document`` does it."""
+        named, caller = stage.caller(self.who)
+        viewer = named.enter(caller)
+        if named is not tenant or isinstance(viewer, type):
+            return
+        refusal = tenant.may_restore(caller, viewer, document)
+        with stage.database.transaction(caller) as transaction:
+            if refusal is not None:
+                with pytest.raises(refusal):
+                    restore_document(transaction, caller, document.id)
+                return
+            assert restore_document(transaction, caller, document.id)["restored"] is document.deleted
+        if document.deleted:
+            stage.tally["edited"] += 1
+        document.deleted = False
 
 
 @dataclass(frozen=True)
@@ -269,14 +333,15 @@ class Answer(Step):
         if self.session is not None and own:
             session = own[self.session % len(own)]
         cited = list(dict.fromkeys(seen[number % len(seen)].id for number in self.sources)) if seen else []
+        cites = [(document, tenant.documents[document].version) for document in cited]
         answer = f"Answer {len(session.messages)}"
         with stage.database.transaction(caller) as transaction:
             told = history(transaction, session.id).sources
             exchange = Exchange(
                 str(uuid.uuid4()), "What?", answer,
                 [
-                    {"n": n, "document_id": document, "chunk_id": 1, "start": 0, "end": 4}
-                    for n, document in enumerate(cited, 1)
+                    {"n": n, "document_id": document, "version": version, "chunk_id": 1, "start": 0, "end": 4}
+                    for n, (document, version) in enumerate(cites, 1)
                 ],
                 sorted({*told, *cited}), 1.0, None, None, 0, 0,
             )  # fmt: skip
@@ -287,7 +352,7 @@ class Answer(Step):
         sight = SIGHT[viewer.type]
         session.messages += [
             Message("user", "What?", sight),
-            Message("assistant", answer, sight, frozenset({*remembered, *cited}), tuple(cited)),
+            Message("assistant", answer, sight, frozenset({*remembered, *cited}), tuple(cites)),
         ]
 
 
@@ -341,10 +406,16 @@ HIDING_STEPS = (
     st.builds(Flip, ONE),
 )  # fmt: skip
 ANSWER = st.builds(Answer, WHO, st.lists(SMALL, min_size=1, max_size=3).map(tuple), st.sampled_from([None, 0, 1]))
+EDIT = st.builds(
+    lambda document, who, sight, assigned_to: Edit(who.tenant, document, who, sight, assigned_to),
+    SMALL, WHO, st.sampled_from(("everyone", *VISIBILITIES)), MAYBE,
+)  # fmt: skip
 STEP = st.one_of(
     *HIDING_STEPS,
     st.builds(Store, WHO, PAPER, MAYBE),
-    st.builds(Delete, ONE, SMALL, WHO),
+    st.builds(lambda document, who: Delete(who.tenant, document, who), SMALL, WHO),
+    EDIT,
+    st.builds(lambda document, who: TakeBack(who.tenant, document, who), SMALL, WHO),
     st.builds(Embed, ONE),
     ANSWER,
 )

@@ -110,7 +110,7 @@ def test_a_purge_leaves_nothing_of_a_document(world: World) -> None:
         counts = purge_documents(transaction)
     operator.connection.close()
 
-    assert counts == {"documents": 1, "chunks": 3}
+    assert counts == {"documents": 1, "chunks": 3, "files": 0}
     for table, column in (
         *(("documents", "id"), ("document_chunks", "document_id")),
         *(("chunk_words", "document_id"), ("expiry_notices", "document_id")),

@@ -17,7 +17,7 @@ from f.core.database import Transaction
 from f.core.documents import NewDocument, find_same
 from f.core.errors import CallerMistake
 from f.core.retrieval import Query, Ranked, SearchFilter, load_passages, rank_passages
-from tests.database.sight_model import Refusal, Session, Tenant, Viewer, guarded
+from tests.database.sight_model import GUARDED, Refusal, Session, Tenant, Viewer, guarded
 from tests.database.sight_stage import MODEL, TITLE, Given, Stage, Who, in_a_job, vector_of
 from tests.database.sight_steps import (
     ANSWER,
@@ -192,6 +192,10 @@ def compare_tables(stage: Stage, transaction: Transaction, tenant: Tenant, viewe
         "cached_answers": 1,
         "documents": len(seen),
         "document_chunks": len(texts),
+        "document_versions": tenant.earlier(viewer),
+        "document_bands": sum(document.planted for document in seen),
+        "files": sum(document.planted for document in seen),
+        "calendar_feeds": len(tenant.members),
         "chunk_words": sum(1 + len(set(text.split())) for text in texts),
         "conversation_sessions": len(own),
         "conversation_messages": messages,
@@ -200,7 +204,8 @@ def compare_tables(stage: Stage, transaction: Transaction, tenant: Tenant, viewe
         "audit_log": tenant.noted if viewer.type == "admin" else 0,
     }
     assert expected.keys() == stage.readable, "the members' login reads a table that the model does not know"
-    counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {table}" for table in expected)
+    only = {"document_bands": " WHERE band = -document_id"}  # those that are planted
+    counts = ", ".join(f"(SELECT count(*) FROM {table}{only.get(table, '')}) AS {table}" for table in expected)
     found = transaction.rows(f"SELECT {counts}, ARRAY(SELECT id FROM documents) AS ids, (SELECT id::text FROM tenants)")
     assert found == [expected | {"ids": found[0]["ids"], "id": tenant.id}]
     assert sorted(found[0]["ids"]) == sorted(document.id for document in seen)
@@ -270,14 +275,21 @@ def compare_conversation(
         ]
         for message in found
     ]
+    read = {
+        cited
+        for message in messages
+        for cited in message.cites
+        if cited[0] in seen and tenant.may(viewer, *seen[cited[0]].state(cited[1]))
+    }
     assert citations == [
         [
-            (False, cited, TITLE, seen[cited].content[:4], 0) if cited in seen else (True, None, None, None, None)
+            (False, cited[0], TITLE, seen[cited[0]].content[:4], 0) if cited in read else (True, None, None, None, None)
             for cited in message.cites
         ]
         for message in messages
     ]
-    tenant.noted += guarded(seen[cited] for message in messages for cited in message.cites if cited in seen)
+    then = {number for number, version in read if seen[number].state(version)[0] in GUARDED}
+    tenant.noted += len(then | {number for number, _ in read if seen[number].visibility in GUARDED})
     stage.tally["messages read"] += sum(not message["removed"] for message in found)
     stage.tally["messages withheld"] += sum(message["removed"] for message in found)
     stage.tally["citations removed"] += sum(

@@ -13,6 +13,7 @@ from typing import Any
 from local.database import Server
 from local.settings import Credentials
 from tests.support.installation import autocommit_cursor
+from tests.support.tenant_rows import LIFE
 
 Row = dict[str, Any]
 
@@ -163,6 +164,8 @@ def fill(world: World, *, admins_see_private: bool = True) -> Filled:
                         cursor, "expiry_notices", tenant_id=tenant.id, document_id=document,
                         member_id=tenant.members["admin"], threshold="expired", expires_at="2026-01-01",
                     )  # fmt: skip
+        life = {"document": tenant.documents["adults_only", "adult"], "member": tenant.members["adult"]}
+        cursor.execute(LIFE, {"tenant": tenant.id, "word": "Policy", **life})
         session = _insert(cursor, "conversation_sessions", tenant_id=tenant.id, member_id=tenant.members["adult"])["id"]
         _insert(
             cursor, "conversation_messages", tenant_id=tenant.id, session_id=session, event_id="e", role="user",

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.credentials import DATABASE_FIELDS, VARIABLES
+from deploy.credentials import CHANNEL_FIELDS, DATABASE_FIELDS, JSON_FILES, VARIABLES
 from deploy.locks import direct_pins
 from deploy.tools import REPOSITORY, run
+from f.core.ocr import LANGUAGES
 
 COMPOSE = REPOSITORY / "deploy" / "compose.yaml"
 EXAMPLE = REPOSITORY / "deploy" / "example.env"
@@ -44,6 +45,15 @@ def test_every_image_has_a_version(compose: dict[str, Any]) -> None:
     assert set(compose["services"]) == SERVICES
     for name, service in compose["services"].items():
         assert re.fullmatch(r"[a-z0-9./-]+:[0-9]+\.[0-9]+(\.[0-9]+)?(-[a-z0-9]+)?", service["image"]), name
+
+
+def test_the_workers_run_windmill_as_the_server_does_with_what_ocr_needs(compose: dict[str, Any]) -> None:
+    worker, server = (compose["services"][f"windmill-{name}"] for name in ("worker", "server"))
+    recipe = (COMPOSE.parent / worker["build"] / "Dockerfile").read_text(encoding="utf-8")
+    assert worker["image"].split(":")[1] == server["image"].split(":")[1]
+    assert re.findall(r"^FROM (.+)$", recipe, re.MULTILINE) == [server["image"]]
+    assert recipe.rstrip().endswith('CMD ["windmill"]')
+    assert {"tesseract-ocr", *(f"tesseract-ocr-{language}" for language in LANGUAGES)} <= set(recipe.split())
 
 
 def test_only_windmill_is_reachable_from_the_machine_and_only_from_itself(compose: dict[str, Any]) -> None:
@@ -81,7 +91,8 @@ def test_the_example_names_every_variable_and_gives_no_secret(compose: dict[str,
     example = dict(line.split("=", 1) for line in lines)
     used = set(re.findall(r"(?<!\$)\$\{(\w+)", COMPOSE.read_text(encoding="utf-8")))
     push = {*VARIABLES.values(), *DATABASE_FIELDS.values(), "WINDMILL_URL", "WM_TOKEN", "WM_WORKSPACE"}
-    assert used | push | {"DATABASE_ADMIN_URL", "AI_SETTINGS_FILE"} == set(example)
+    push |= {name for fields in CHANNEL_FIELDS.values() for name in fields.values()}
+    assert used | push | {"DATABASE_ADMIN_URL", *JSON_FILES.values()} == set(example)
     filled = {name for name, value in example.items() if value}
     assert not {name for name in filled if re.search("PASSWORD|TOKEN|KEY|ADMIN", name)}
 

@@ -127,6 +127,9 @@ def test_what_arrives_is_what_the_repository_has(server: LocalServer, record: Ru
     schedules = in_repository(".schedule.yaml")
     assert set(workspace.schedules) == set(schedules)
     assert [path for path, wanted in schedules.items() if not superset(workspace.schedules[path], wanted)] == []
+    triggers = in_repository(".http_trigger.yaml")
+    assert set(workspace.http_triggers) == set(triggers) == {"f/chatbot/serve_calendar_feed"}
+    assert [path for path, wanted in triggers.items() if not superset(workspace.http_triggers[path], wanted)] == []
     types = in_repository(".resource-type.yaml")
     assert [name for name, wanted in types.items() if not superset(workspace.resource_types[name], wanted)] == []
     assert set(workspace.folders) == {"core", "chatbot", "operations"}
@@ -140,12 +143,13 @@ def test_a_dry_run_changes_nothing_and_shows_everything(
     deployed(environment_for(server, DATABASE_ADMIN_URL="postgresql://nobody@127.0.0.1:1/none"), dry_run=True)
     workspace = server.workspace
     assert [workspace.scripts, workspace.flows, workspace.schedules, workspace.folders] == [{}] * 4
-    assert [workspace.resources, workspace.variables, workspace.resource_types] == [{}] * 3
+    assert [workspace.resources, workspace.variables, workspace.resource_types, workspace.http_triggers] == [{}] * 4
     output = capsys.readouterr().out
     for told in (
         "schema     would be installed",
         "+ script f/chatbot/search.py",
         "+ flow f/chatbot/ingest_document.flow/flow.yaml",
+        "+ http_trigger f/chatbot/serve_calendar_feed",
         "type       c_family_brain_ai_settings: from the repository (not set)",
         "variable   f/chatbot/cohere_key: from COHERE_API_KEY (not set)",
         "schedule   f/operations/clean_up would be enabled",
@@ -326,6 +330,7 @@ def test_a_missing_environment_is_told_at_once_and_completely(environment: dict[
         ({"IDENTITY_MODE": "anything"}, "IDENTITY_MODE must be trusted or signed"),
         ({"KNOWLEDGE_DATABASE_PORT": "5432x"}, "KNOWLEDGE_DATABASE_PORT must be a number"),
         ({"AI_SETTINGS_FILE": "/does/not/exist.json"}, "AI_SETTINGS_FILE cannot be read"),
+        ({"FILE_SOURCES_FILE": "/does/not/exist.json"}, "FILE_SOURCES_FILE cannot be read"),
     ],
 )
 def test_a_malformed_value_is_told_by_its_name_before_anything_is_done(more: dict[str, str], told: str) -> None:
@@ -366,7 +371,7 @@ def test_an_output_is_cleaned_of_every_secret_but_not_of_short_words() -> None:
     assert all(len(secret) >= SHORTEST_SECRET for secret in secrets_of(environment))
     assert "p@ss word" in secrets_of({"DATABASE_ADMIN_URL": "postgresql://admin:p%40ss%20word@host/name"})
     assert set(SECRETS) <= set(SECRET_NAMES)
-    assert set(VARIABLES.values()) - {"IDENTITY_MODE"} <= set(SECRET_NAMES)
+    assert set(VARIABLES.values()) - {"IDENTITY_MODE", "NOTICE_SENDER"} <= set(SECRET_NAMES)
 
 
 SmokeAnswer = Callable[[str, str, dict[str, Any]], tuple[int, Any]]

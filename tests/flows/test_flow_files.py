@@ -17,15 +17,28 @@ from tests.support.node import needs_node
 FOLDER = REPOSITORY / "flows"
 FLOW_FILES = sorted(FOLDER.rglob("flow.yaml"))
 SCHEDULE_FILES = sorted(FOLDER.rglob("schedule.yaml"))
+TRIGGER_FILES = sorted((REPOSITORY / "triggers" / "chatbot").glob("*.http_trigger.yaml"))
 FLOWS = {
     "f/chatbot/answer_question",
+    "f/chatbot/change_document",
     "f/chatbot/ingest_document",
+    "f/chatbot/ingest_file",
+    "f/chatbot/ingest_files",
+    "f/operations/change_embedding_model",
     "f/operations/clean_up",
+    "f/operations/deliver_notices",
     "f/operations/embed_backlog",
     "f/operations/expire_documents",
 }
 IDENTITY = ("tenant_id", "user_member_id", "user_member_type", "session_token")
-NEVER_REPEATED = {("f/chatbot/answer_question", "chat")}
+NEVER_REPEATED = {
+    ("f/chatbot/answer_question", "chat"),
+    *(
+        (f"f/operations/{flow}", step)
+        for flow in ("expire_documents", "deliver_notices")
+        for step in ("deliver_by_email", "deliver_by_webhook", "report_deliveries")
+    ),
+}
 VALIDATE = """
 import { readFileSync } from "node:fs";
 import { WindmillYamlValidator, getValidationTargetFromFilename } from "windmill-yaml-validator";
@@ -57,11 +70,17 @@ def validate(documents: dict[str, str]) -> dict[str, list[str]]:
     return found
 
 
-def every_step() -> list[Any]:
+def modules_of(modules: list[dict[str, Any]], kinds: tuple[str, ...]) -> list[dict[str, Any]]:
+    """List the modules of some types, those inside of loops too."""
+    inside = [one for module in modules for one in modules_of(module["value"].get("modules", []), kinds)]
+    return [module for module in modules if module["value"]["type"] in kinds] + inside
+
+
+def every_step(*kinds: str) -> list[Any]:
     return [
         pytest.param(path_of(file), step, id=f"{path_of(file)}:{step['id']}")
         for file in FLOW_FILES
-        for step in read(file)["value"]["modules"]
+        for step in modules_of(read(file)["value"]["modules"], kinds or ("script",))
     ]
 
 
@@ -71,9 +90,10 @@ def test_these_are_the_flows() -> None:
 
 
 @needs_node
-def test_windmills_validator_accepts_every_flow_and_schedule() -> None:
+def test_windmills_validator_accepts_every_flow_schedule_and_trigger() -> None:
     documents = {f"{path_of(file)}.flow/flow.yaml": file.read_text(encoding="utf-8") for file in FLOW_FILES}
     documents |= {f"{path_of(file)}.schedule.yaml": file.read_text(encoding="utf-8") for file in SCHEDULE_FILES}
+    documents |= {f"f/chatbot/{file.name}": file.read_text(encoding="utf-8") for file in TRIGGER_FILES}
     assert validate(documents) == {name: [] for name in documents}
 
 
@@ -94,7 +114,7 @@ def test_wmill_lint_accepts_the_build_folder(tmp_path: Path) -> None:
         environment={"WMILL_CONFIG_DIR": str(tmp_path)},
     )
     assert process.returncode == 0, process.stdout + process.stderr
-    assert f"{len(FLOW_FILES) + len(SCHEDULE_FILES)} valid" in process.stdout
+    assert f"{len(FLOW_FILES) + len(SCHEDULE_FILES) + len(TRIGGER_FILES)} valid" in process.stdout
 
 
 @pytest.mark.parametrize("file", FLOW_FILES, ids=path_of)
@@ -102,12 +122,20 @@ def test_a_flow_says_what_it_does_and_its_steps_are_scripts_with_names_of_their_
     flow = read(file)
     assert flow["summary"]
     assert flow["description"]
-    steps = flow["value"]["modules"]
+    steps = modules_of(flow["value"]["modules"], ("script", "flow", "forloopflow"))
     assert len({step["id"] for step in steps}) == len(steps)
-    for step in steps:
-        assert step["summary"]
-        assert step["value"]["type"] == "script"
+    assert all(step["summary"] for step in steps)
+    for step in modules_of(steps, ("script",)):
         assert (REPOSITORY / f"{step['value']['path']}.py").is_file()
+    for step in modules_of(steps, ("flow",)):
+        assert step["value"]["path"] in FLOWS
+
+
+@pytest.mark.parametrize(("path", "step"), every_step("forloopflow"))
+def test_a_loop_goes_on_after_a_failure_and_does_a_bounded_number_at_once(path: str, step: dict[str, Any]) -> None:
+    assert (step["value"]["skip_failures"], step["value"]["parallel"]) == (True, True), path
+    limit = step["value"]["parallelism"]
+    assert limit.get("value", 0) in range(1, 9) or limit["expr"].startswith("Math.max(1, Math.min(8, ")
 
 
 @pytest.mark.parametrize(("path", "step"), every_step())
@@ -137,7 +165,7 @@ def not_worth_repeating() -> set[str]:
     return mistakes | {errors.Misconfigured.__name__, errors.ProviderRejected.__name__}
 
 
-@pytest.mark.parametrize(("path", "step"), every_step())
+@pytest.mark.parametrize(("path", "step"), every_step("script", "flow"))
 def test_a_members_identity_passes_through_every_step(path: str, step: dict[str, Any]) -> None:
     transforms = step["value"]["input_transforms"]
     expected = {name: {"type": "javascript", "expr": f"flow_input.{name}"} for name in IDENTITY}
@@ -165,11 +193,12 @@ def test_a_failure_is_reported_with_tenant_and_cause_and_without_content(file: P
 
 
 @pytest.mark.parametrize("file", SCHEDULE_FILES, ids=path_of)
-def test_a_schedule_runs_its_own_flow_every_day_and_never_twice_at_once(file: Path) -> None:
+def test_a_schedule_runs_its_own_flow_at_least_every_day_and_never_twice_at_once(file: Path) -> None:
     schedule = read(file)
     seconds, minutes, hours, *days = schedule["schedule"].split()
     once_a_day = all(part.isdecimal() for part in (seconds, minutes, hours))
-    assert once_a_day or (seconds, minutes, hours) == ("0", "*/5", "*")
+    once_an_hour = (seconds, hours) == ("0", "*") and minutes.isdecimal()
+    assert once_a_day or once_an_hour or (seconds, minutes, hours) == ("0", "*/5", "*")
     assert days == ["*", "*", "*"]
     assert ZoneInfo(schedule["timezone"])
     assert (schedule["script_path"], schedule["is_flow"]) == (path_of(file), True)

@@ -3,6 +3,7 @@
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -46,7 +47,7 @@ def expire(night: Installation) -> Json:
 
 def test_each_threshold_is_told_once_to_everybody_who_may_see(night: Installation) -> None:
     tenant = night.new_tenant()
-    near = {days: expiring(night, tenant, days) for days in (31, 29.5, 6.5, 0.5, -0.5, -400)}
+    near = {days: expiring(night, tenant, days) for days in (32, 29.5, 6.5, 0.5, -0.5, -29, -31, -4000)}
     usage = row_counts(night)["api_usage"]
 
     first, second = expire(night), expire(night)
@@ -55,7 +56,8 @@ def test_each_threshold_is_told_once_to_everybody_who_may_see(night: Installatio
     assert second == {}
     told = {days: {threshold for _, threshold in notices(night, one)} for days, one in near.items()}
     assert told == {
-        31: set(), 29.5: {"30_days"}, 6.5: {"7_days"}, 0.5: {"1_day"}, -0.5: {"expired"}, -400: {"expired"},
+        32: set(), 29.5: {"30_days"}, 6.5: {"7_days"}, 0.5: {"1_day"}, -0.5: {"expired"}, -29: {"expired"},
+        -31: set(), -4000: set(),
     }  # fmt: skip
     assert {member for member, _ in notices(night, near[6.5])} == set(tenant.types.values())
     assert row_counts(night)["api_usage"] == usage
@@ -97,6 +99,41 @@ def test_only_those_are_told_who_may_see_the_document(night: Installation, admin
 
     for (columns, told), one in zip(cases, stored, strict=True):
         assert {member for member, _ in notices(night, one)} == {members[kind] for kind in told}, columns
+
+
+def test_a_threshold_is_a_day_of_the_calendar_in_the_tenants_time_zone(night: Installation) -> None:
+    """At the same moment it is today in Auckland and yesterday in Honolulu, or tomorrow and today."""
+    far = {zone: night.new_tenant() for zone in ("Pacific/Auckland", "Pacific/Honolulu")}
+    stored: dict[tuple[str, int, str], int] = {}
+    for zone, tenant in far.items():
+        night.query("UPDATE tenants SET time_zone = %s WHERE id = %s", (zone, tenant.id))
+        today = datetime.now(ZoneInfo(zone)).replace(microsecond=0)
+        for days in (1, 2, 7, 8, 30, 31):
+            for name, hour in (("begins", 0), ("ends", 23)):
+                moment = (today + timedelta(days=days)).replace(hour=hour, minute=30)
+                one = expiring(night, tenant, days)
+                night.query("UPDATE documents SET expires_at = %s WHERE id = %s", (moment, one))
+                stored[zone, days, name] = one
+
+    expire(night)
+
+    told = {1: {"1_day"}, 2: {"7_days"}, 7: {"7_days"}, 8: {"30_days"}, 30: {"30_days"}, 31: set()}
+    for (zone, days, name), one in stored.items():
+        assert {threshold for _, threshold in notices(night, one)} == told[days], (zone, days, name)
+
+
+def test_who_may_see_more_from_now_on_is_told_then_and_nobody_twice(night: Installation) -> None:
+    tenant = night.new_tenant()
+    hidden, shared = expiring(night, tenant, 5, visibility="adults_only"), expiring(night, tenant, 5)
+    expire(night)
+    assert {member for member, _ in notices(night, hidden)} == {tenant.admin, tenant.adult}
+
+    night.query("UPDATE family_members SET member_type = 'adult' WHERE id = %s", (tenant.teen,))
+    night.query("UPDATE family_members SET member_type = 'child' WHERE id = %s", (tenant.adult,))
+
+    assert expire(night) == {"7_days": 1}
+    assert notices(night, hidden) == {(one, "7_days") for one in (tenant.admin, tenant.adult, tenant.teen)}
+    assert len(notices(night, shared)) == 4
 
 
 def test_a_member_who_has_left_is_not_told(night: Installation) -> None:
@@ -292,6 +329,45 @@ def test_documents_that_are_stuck_wait_again_and_what_is_at_work_is_left_alone(n
     assert states[working]["lease_holder"] == "a run"
     embedded = night.run("f/chatbot/embed", tenant_id=tenant.id).data
     assert (embedded["documents"], embedded["remaining"]) == (2, 1)
+
+
+def file_of(night: Installation, tenant: Tenant, name: str, **columns: object) -> int:
+    """Put a file in that cannot be read; some columns are others."""
+    values = {"status": "failed", "failure_code": "damaged", "content": b"1", **columns}
+    [row] = night.query(
+        f"INSERT INTO files (tenant_id, name, size_bytes, {', '.join(values)}) "
+        f"VALUES (%s, %s, 1, {', '.join(['%s'] * len(values))}) RETURNING id",
+        (tenant.id, name, *values.values()),
+    )
+    return int(row["id"])
+
+
+def test_files_that_are_stuck_wait_again_and_those_that_wait_in_vain_go_after_the_retention(
+    night: Installation,
+) -> None:
+    tenant, hasty = night.new_tenant(retention_days=30), night.new_tenant(retention_days=0)
+    now = datetime.now(UTC)
+    old, young = now - timedelta(days=30, minutes=1), now - timedelta(days=29)
+    for status in ("failed", "queued", "completed"):
+        file_of(night, tenant, f"old {status}", updated_at=old, status=status)
+    whole = file_of(night, tenant, "archive", updated_at=old, status="completed", content=None)
+    file_of(night, tenant, "inside", updated_at=old, parent_id=whole, content=None)
+    kept = {
+        file_of(night, tenant, "young", updated_at=young), file_of(night, hasty, "just now"),
+        file_of(night, tenant, "working", status="processing", updated_at=old, lease_until=now + timedelta(minutes=5)),
+    }  # fmt: skip
+    stuck = file_of(night, tenant, "stuck", status="processing", lease_until=now, attempts=1)
+    tired = file_of(night, tenant, "tired", status="processing", lease_until=now, attempts=3)
+
+    data = clean(night)
+
+    assert data["documents"]["files"] == 5
+    assert (data["requeued"]["queued"], data["requeued"]["failed"]) == (1, 1)
+    rows = night.query("SELECT id, status FROM files WHERE tenant_id IN (%s, %s)", (tenant.id, hasty.id))
+    assert {row["id"] for row in rows} == {*kept, stuck, tired}
+    assert {row["id"]: row["status"] for row in rows if row["id"] in (stuck, tired)} == {
+        stuck: "queued", tired: "failed",
+    }  # fmt: skip
 
 
 def test_a_large_tenant_gets_a_vector_index_of_its_own_and_loses_it_when_it_has_shrunk(night: Installation) -> None:

@@ -247,6 +247,54 @@ modules:
     assert len(_run(bench, flow.replace("SKIPS", "false"), {}, 422)) == 2
 
 
+def test_a_flow_in_a_loop_gives_what_its_failure_module_gave_and_the_others_go_on(bench: Workbench) -> None:
+    bench.flow(
+        "f/flows/one",
+        f"""
+modules:
+{_module("outer", "results.before")}
+  - id: last
+    value:
+      type: script
+      path: f/flows/step
+      input_transforms:
+        fails: {{type: javascript, expr: flow_input.fails}}
+        value: {{type: javascript, expr: flow_input.told}}
+failure_module:
+  id: failure
+  value:
+    type: script
+    path: f/flows/report
+    input_transforms:
+      message: {{type: javascript, expr: error.message}}
+      status: {{type: static, value: 409}}
+""".replace("results.before", "flow_input.told"),
+    )
+    flow = f"""
+modules:
+{_module("before", "7")}
+  - id: loop
+    value:
+      type: forloopflow
+      skip_failures: true
+      parallel: true
+      parallelism: {{type: javascript, expr: 'Math.max(1, Math.min(8, Number(flow_input.most) || 2))'}}
+      iterator: {{type: static, value: [false, true, false]}}
+      modules:
+        - id: inner
+          value:
+            type: flow
+            path: f/flows/one
+            input_transforms:
+              fails: {{type: javascript, expr: flow_input.iter.value}}
+              told: {{type: javascript, expr: results.before.value}}
+"""
+    for most in (None, 1, 100, "x"):
+        assert _run(bench, flow, {"most": most}) == [
+            {"value": 7}, {"wm_status_code": 409, "result": {"told": "refused 7"}}, {"value": 7},
+        ]  # fmt: skip
+
+
 def test_branches(bench: Workbench) -> None:
     def inner(text: str) -> str:
         return f"[{{id: {text}, value: {{type: identity}}, mock: {{enabled: true, return_value: {text}}}}}]"

@@ -7,10 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageChops, ImageStat
+from rapidfuzz.distance import Levenshtein
 
 from f.core.chunking import split_document
 from f.core.language import LANGUAGES, detect_language
-from local.samples import FOLDER, SampleDocument, load_samples
+from f.core.parsed_parts import ParsedPart, ParsingSettings
+from f.core.parsing import parse
+from local.samples import FOLDER, SampleDocument, load_samples, make_files
+from tests.files.producers import need_fonts, need_tesseract
 
 SAMPLES = load_samples()
 EVERY_DOCUMENT = pytest.mark.parametrize("document", SAMPLES.documents, ids=lambda document: document.path.name)
@@ -31,6 +36,61 @@ def test_there_are_two_families_and_a_school_with_over_twenty_documents() -> Non
 def test_every_text_in_the_folder_is_in_the_manifest() -> None:
     listed = {document.path for document in SAMPLES.documents}
     assert listed == {path for path in FOLDER.rglob("*") if path.suffix in {".md", ".txt"}}
+
+
+def test_every_other_file_in_the_folder_is_in_the_manifest_and_small() -> None:
+    listed = {file.path for file in SAMPLES.files}
+    others = {path for path in FOLDER.glob("*/*") if path.suffix not in {".md", ".txt", ".pyc"}}
+    assert listed == others
+    assert {path.suffix for path in listed} == {".pdf", ".jpg", ".docx"}
+    assert max(path.stat().st_size for path in listed) < 150_000
+
+
+def test_the_pdf_has_its_text_page_by_page_and_its_table() -> None:
+    part = _parsed(make_files.RATES)
+    assert (part.media_type, part.title, part.page_count) == ("application/pdf", make_files.RATES_TITLE, 3)
+    for page, (heading, paragraphs) in zip(part.text.split("\f"), make_files.RATES_PAGES, strict=True):
+        assert all(text in page for text in (heading, *paragraphs))
+    assert "| General rate | 0.0013872 | 1,475.98 |" in part.text
+
+
+def test_the_word_document_has_its_headings_points_and_table() -> None:
+    part = _parsed(make_files.ROBOTICS)
+    assert (part.title, part.page_count) == (make_files.ROBOTICS_TITLE, None)
+    for heading, paragraphs, points in make_files.ROBOTICS_SECTIONS:
+        assert f"# {heading}\n" in part.text
+        assert all(text in part.text for text in paragraphs)
+        assert all(f"- {text}" in part.text for text in points)
+    assert "| Motor | 4 | 14.90 |" in part.text
+
+
+def test_the_photo_says_what_was_written_on_the_paper() -> None:
+    need_tesseract()
+    part = _parsed(make_files.LIFT)
+    written = "\n\n".join((make_files.LIFT_HEADING, *make_files.LIFT_PARAGRAPHS))
+    assert (part.page_count, part.ocr_pages) == (1, 1)
+    assert part.ocr_confidence is not None
+    assert part.ocr_confidence > 0.75
+    assert Levenshtein.distance(part.text.strip(), written) <= 0.025 * len(written)
+
+
+def test_the_files_can_be_made_anew(tmp_path: Path) -> None:
+    need_fonts()
+    made = {path.name: path for path in make_files.make_files(tmp_path)}
+    assert made.keys() == {file.path.name for file in SAMPLES.files}
+    for name in (make_files.RATES, make_files.ROBOTICS):
+        assert _parsed(name, tmp_path).text == _parsed(name).text
+    with Image.open(tmp_path / make_files.LIFT) as anew, Image.open(FOLDER / make_files.LIFT) as kept:
+        assert anew.size == kept.size
+        difference = ImageStat.Stat(ImageChops.difference(anew.convert("L"), kept.convert("L")))
+        assert difference.mean[0] < 3
+
+
+def _parsed(name: str, folder: Path = FOLDER) -> ParsedPart:
+    """Read a file as a job does."""
+    (part,) = parse((folder / name).read_bytes(), Path(name).name, ParsingSettings(), lambda _percent: None)
+    assert part.failure is None
+    return part
 
 
 def test_every_tenant_has_an_adult_and_a_teen_and_an_admin_first() -> None:
@@ -141,6 +201,8 @@ def test_expiry_counts_from_the_day_of_ingestion() -> None:
         ("file: school/handbook.md", "file: school/none.md", "no file school/none.md"),
         ("file: school/handbook.md", "file: school/bus-timetable.md", "names a file twice"),
         ("title: Passport data sheet", "title: Summer on Thassos 2027 🏖️", "names a title twice"),
+        ("file: school/robotics-club.docx", "file: school/robotics-club.pdf", "no file school/robotics-club.pdf"),
+        ("file: school/robotics-club.docx", "file: school/handbook.md", "names a file twice"),
         ("assigned_to: Jonah Adeyemi", "assigned_to: Maria Papadopoulos", "assigned to nobody"),
         ("visibility: private", "visibility: secret", "'secret' is none of"),
         ("- tenant: harbour-hill-school", "- tenant: harbor-hill-school", "belongs to no tenant"),

@@ -108,6 +108,19 @@ def make(installation: Installation) -> Archived:
         " SELECT tenant_id, id, %s, 'expired', expires_at FROM documents WHERE id = %s",
         (tenant.adult, documents[1]),
     )
+    installation.query(
+        "INSERT INTO notice_deliveries (tenant_id, document_id, member_id, threshold, expires_at, channel, status)"
+        " SELECT tenant_id, document_id, member_id, threshold, expires_at, 'email', 'sent' FROM expiry_notices"
+        " WHERE tenant_id = %s",
+        (tenant.id,),
+    )
+    # What was answered before rests on what the handbook was.
+    edited: Json = {"tenant_id": tenant.id, "document_id": documents[0]}
+    change = partial(installation.flow, "f/chatbot/change_document", **edited, user_member_id=tenant.admin)
+    change(
+        version=1, content=f"# Preface\n\nThis is new.\n\n{HANDBOOK}", assigned_to=tenant.teen, tags=["house"]
+    ).done()
+    change(version=2, title="The handbook", clear=["assigned_to"]).done()
     return Archived(tenant, slug_of(installation, tenant), accounts, session, documents)
 
 
@@ -157,7 +170,8 @@ def without_ids(rows: list[Json], ids: dict[str, dict[Any, Any]]) -> list[str]:
     def named(kind: str, value: Any) -> Any:
         return value if value is None else ids[kind].get(value, f"unknown {kind}")
 
-    kinds = {"assigned_to": "member", "created_by": "member", "member_id": "member", "document_id": "document"}
+    of_members = ("assigned_to", "created_by", "changed_by", "member_id")
+    kinds = {**dict.fromkeys(of_members, "member"), "document_id": "document"}
     written = []
     for line in rows:
         table, row = line["table"], dict(line["row"])
@@ -452,8 +466,8 @@ def test_pages_in_another_order_are_refused_and_leave_nothing_half_done(
         sentence = installation.run(IMPORT, lines="\n".join([header, *rows["family_members"]]), **copy).refused(409)
         assert "first page" in sentence
     take(installation, "\n".join([header, *rows["tenants"]]), **copy)
-    before = ("users", "tenant_memberships", "family_members", "documents", "conversation_sessions")
-    for table in (*TABLES[3:9], "api_usage"):
+    before = ("users", "tenant_memberships", "family_members", "documents", "expiry_notices", "conversation_sessions")
+    for table in (*TABLES[3:11], "api_usage"):
         with nothing_changes(installation):
             # It begins well and ends badly, so that its beginning is not taken either.
             lines = "\n".join([header, *(rows["users"] if table == "family_members" else []), *rows[table]])
@@ -607,8 +621,9 @@ def bad_lines(lines: dict[str, list[str]]) -> list[str]:
     document, chunk = lines["documents"][0], lines["document_chunks"][0]
     message = next(line for line in lines["conversation_messages"] if '"assistant"' in line)
     member, membership = lines["family_members"][0], lines["tenant_memberships"][0]
-    session, notice, usage, entry = (
-        lines[table][0] for table in ("conversation_sessions", "expiry_notices", "api_usage", "audit_log")
+    version, session, notice, usage, entry = (
+        lines[table][0]
+        for table in ("document_versions", "conversation_sessions", "expiry_notices", "api_usage", "audit_log")
     )
     objects: list[object] = [
         {"table": "documents"}, {"table": "documents", "row": []}, {"table": "nothing", "row": {}},
@@ -633,8 +648,15 @@ def bad_lines(lines: dict[str, list[str]]) -> list[str]:
         changed(document, title=None),
         changed(document, id=77, content=7),
         changed(document, id=77, content=""),
-        changed(document, id=77, content="x" * 5_000_001),
         changed(document, id=77, content="a\0b"),
+        changed(document, id=77, version=0),
+        changed(version, version=77, document_id=2_000_000_000),
+        changed(version, version=77, changed_by=2_000_000_000),
+        changed(version, version=77, assigned_to="7"),
+        changed(version, version=77, content=7),
+        changed(version, version=77, language="klingon"),
+        changed(version, version=77, visibility="private", assigned_to=None),
+        changed(version, version=0),
         changed(document, id=77, title="a\ud800b"),
         changed(document, id=77, language="klingon"),
         changed(document, id=77, language=["english"]),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.attacks.every_script import ENOUGH, MEMBER_SCRIPTS, SCRIPTS, taking_arguments
+from tests.conftest import InstallationMaker
 from tests.support.cloud import in_parallel, row_counts, send
 from tests.support.installation import Installation, Json, Reply, Tenant
 
@@ -129,6 +130,19 @@ INGEST = [
     *refusals("metadata", ("a", 7, True, ["a"], {"a": "b\0"}, {"\0": 1}, {"a": [LONE_SURROGATE]})),
     too_large("metadata", {"a": "x" * 20_000}),
     *optional_name("idempotency_key", 200),
+    *refusals("file_id", (*NOT_A_NUMBER, 0, 7)),
+]
+
+FILE = [
+    *(case for case in INGEST if case.argument not in ("title", "content")),
+    *optional_name("title", 500),
+    *refusals("content_base64", (OMITTED, None, "", 7, ["a"], "!", "YWI=YQ==")),
+    *refusals("s3_object", ({"s3": "a"}, "a", 7)),
+    *refusals("url", ("https://example.org/a.pdf", 7)),
+    *refusals("file_id", (*NOT_A_NUMBER, 0, 7)),
+    *one_line("file_name", 500),
+    *refusals("file_name", (7, ["a"])),
+    *optional_name("batch", 200),
 ]
 
 SEARCH = [
@@ -200,6 +214,58 @@ DELETE_DOCUMENT = [
     Case("document_id", 2_147_483_647, 404, "not_found"),
 ]
 
+SUGGESTING = [
+    *IDENTITY,
+    *refusals("document_id", (OMITTED, *NOT_A_NUMBER, 0, HUGE)),
+    Case("document_id", 2_147_483_647, 404, "not_found"),
+    *optional_name("title", 500),
+    *refusals("content", (7, ["a"], "Beside a document.", *UNSTORABLE)),
+    *refusals("limit", (*NOT_A_NUMBER, 0, 21)),
+    *refusals("use_model", WRONG_FOR_FLAG),
+]
+
+VERSION = required("version", (*NOT_A_NUMBER, 0, HUGE))
+
+UPDATE_DOCUMENT = [
+    *DELETE_DOCUMENT,
+    *VERSION,
+    *one_line("title", 500),
+    *refusals("content", (7, 1.5, True, ["a"], {"a": 1}, *UNSTORABLE)),
+    *optional_name("category", 100),
+    *refusals("tags", (*WRONG_FOR_LIST, [7], [""], ["a\0b"])),
+    too_large("tags", ["x" * 51]),
+    *refusals("visibility", ("public", 7, ["everyone"])),
+    *refusals("assigned_to", (*WRONG_FOR_NUMBER, 0)),
+    *refusals("expires_at", (7, "soon", "2027-02-30")),
+    *refusals("language", ("klingon", 7, ["english"])),
+    *refusals("clear", (*WRONG_FOR_LIST, [7], ["title"], ["content"], ["visibility"], [""], [["tags"]])),
+]
+
+LIST_DOCUMENTS = [
+    *IDENTITY,
+    *optional_name("category", 100),
+    *refusals("tags", (*WRONG_FOR_LIST, [7], [""])),
+    too_large("tags", [f"t{n}" for n in range(51)]),
+    *refusals("tags_match", ("none", 7, ["any"])),
+    *refusals("assigned_to", (*NOT_A_NUMBER, 0)),
+    *refusals("created_by", (*NOT_A_NUMBER, 0)),
+    *refusals("visibility", ("public", 7, ["everyone"])),
+    *refusals("status", ("done", 7, ["failed"])),
+    *optional_name("media_type", 200),
+    *optional_name("title", 500),
+    *refusals("created_from", ("yesterday", 7, ["2027-01-31"])),
+    *refusals("created_to", ("2027-13-01", True)),
+    *refusals("expiring_from", ("soon", 7)),
+    *refusals("expiring_before", ("2027-01-31T25:00", {"a": 1})),
+    *refusals("deleted", WRONG_FOR_FLAG),
+    *refusals("sort", ("content", 7, ["title"], "title; DROP TABLE documents")),
+    *refusals("order", ("up", 7, ["asc"])),
+    *refusals("facets", WRONG_FOR_FLAG),
+    *refusals("limit", (*WRONG_FOR_NUMBER, 0, 101)),
+    *refusals("cursor", (7, ["a"], "not-a-cursor", "e30", "\u03b1")),
+    too_large("cursor", LONG_TEXT),
+]
+
 READ_SESSION = [
     *IDENTITY,
     *required("session_id", (7, True, ["a"], "not-an-id", "a\0b")),
@@ -224,6 +290,10 @@ MEMBER = [
     *required("user_member_id", ("7", True, HUGE, 0)),
     Case("user_member_id", 2_147_483_647, 404, "not_found"),
 ]
+DAYS = [
+    *refusals("date_order", ("dmy", 7, ["day_first"])),
+    *refusals("time_zone", ("Atlantis", "europe/athens", "UTC+3", "../UTC", 7, ["UTC"], "Factory\0")),
+]
 BAD_SLUGS = ("Upper", "with space", "-a", "a-", "a_b", "\u03b1", "a\n", "a\0")
 
 CASES: dict[str, list[Case]] = {
@@ -232,9 +302,81 @@ CASES: dict[str, list[Case]] = {
     "f/chatbot/chat": CHAT,
     "f/chatbot/embed": EMBED,
     "f/chatbot/log_usage": LOG_USAGE,
+    "f/chatbot/parse_file": FILE,
+    "f/chatbot/prepare_files": [
+        *IDENTITY, *required("files", (*WRONG_FOR_LIST, ["a"], [None])), too_large("files", [{}] * 1_001),
+        *optional_name("batch", 200), *refusals("parallel_limit", (*NOT_A_NUMBER, 0, 9)),
+    ],
+    "f/chatbot/report_files": [
+        *IDENTITY, *required("batch"), too_large("batch", LONG_TEXT), *refusals("names", ("a", ["a"], None)),
+        *refusals("outcomes", ("a", [{}], None)),
+    ],
+    "f/chatbot/get_ingest_status": [
+        *IDENTITY, *refusals("file_id", (*NOT_A_NUMBER, 0)), Case("file_id", 2_147_483_647, 404, "not_found"),
+        *refusals("document_id", (*NOT_A_NUMBER, 0)), Case("document_id", 2_147_483_647, 404, "not_found"),
+        *optional_name("batch", 200), *refusals("before", (7, "soon", "2026-01-01|file|0", "|file|1")),
+        too_large("before", LONG_TEXT), *refusals("limit", (*NOT_A_NUMBER, 0, 201)),
+    ],
+    "f/chatbot/retry_document": [*DELETE_DOCUMENT, *refusals("file_id", (*NOT_A_NUMBER, 0, 7))],
+    "f/operations/work_off_files": [*refusals("limit", (*WRONG_FOR_NUMBER, 0, 10_001))],
+    "f/chatbot/create_calendar_feed": IDENTITY,
+    "f/chatbot/revoke_calendar_feed": [
+        *IDENTITY, *refusals("feed_id", (7, "no-id")), Case("feed_id", NO_TENANT, 404, "not_found"),
+        *refusals("member_id", (*NOT_A_NUMBER, 0, HUGE)),
+    ],
+    "f/chatbot/read_calendar_feed": [Case("secret", value, 404, "not_found") for value in (OMITTED, None, 7, "x")],
+    "f/chatbot/serve_calendar_feed": [Case("secret", value, 404, "not_found") for value in (OMITTED, None, 7, "x")],
     "f/chatbot/delete_document": DELETE_DOCUMENT,
+    "f/chatbot/restore_document": DELETE_DOCUMENT,
+    "f/chatbot/update_document": UPDATE_DOCUMENT,
+    "f/chatbot/list_documents": LIST_DOCUMENTS,
+    "f/chatbot/get_document": [
+        *DELETE_DOCUMENT, *refusals("version", (*NOT_A_NUMBER, 0)), *refusals("page", (*NOT_A_NUMBER, 0)),
+        *refusals("offset", (*NOT_A_NUMBER, 50_000_001)), *refusals("limit", (*NOT_A_NUMBER, 0, 1_000_001)),
+    ],
+    "f/chatbot/list_versions": [
+        *DELETE_DOCUMENT, *refusals("limit", (*NOT_A_NUMBER, 0, 101)), *refusals("before", (*NOT_A_NUMBER, 0)),
+    ],
+    "f/chatbot/compare_versions": [
+        *DELETE_DOCUMENT, *VERSION, *refusals("other_version", (*NOT_A_NUMBER, 0)),
+        *refusals("limit", (*NOT_A_NUMBER, 0, 1_001)),
+    ],
+    "f/chatbot/restore_version": [
+        *DELETE_DOCUMENT, *VERSION, *required("current_version", (*NOT_A_NUMBER, 0, HUGE)),
+    ],
+    "f/chatbot/find_duplicates": [*DELETE_DOCUMENT, *refusals("limit", (*NOT_A_NUMBER, 0, 21))],
+    "f/chatbot/related_documents": [
+        *DELETE_DOCUMENT, *refusals("limit", (*NOT_A_NUMBER, 0, 51)), *refusals("near_duplicates", WRONG_FOR_FLAG),
+    ],
+    "f/chatbot/list_tags": [
+        *IDENTITY, *optional_name("prefix", 50), *optional_name("after", 50),
+        *refusals("limit", (*NOT_A_NUMBER, 0, 501)),
+    ],
+    "f/chatbot/suggest_tags": SUGGESTING,
+    "f/chatbot/suggest_category": SUGGESTING,
     "f/chatbot/read_session": READ_SESSION,
     "f/chatbot/read_audit_log": READ_AUDIT_LOG,
+    "f/chatbot/find_dates": [
+        *IDENTITY,
+        *refusals("document_id", (OMITTED, *NOT_A_NUMBER, 0)),
+        Case("document_id", 2_147_483_647, 404, "not_found"),
+        *refusals("text", ("Valid until 2027-01-31.", 7, ["a"], *UNSTORABLE)),
+        too_large("text", LONG_TEXT + "x"),
+        *refusals("kinds", (*WRONG_FOR_LIST, ["birth"], [7], [["expiry"]])),
+    ],
+    "f/chatbot/list_expiring": [
+        *IDENTITY,
+        *refusals("within_days", (*WRONG_FOR_NUMBER, 36_501)),
+        *refusals("include_expired", WRONG_FOR_FLAG),
+        *refusals("limit", (*NOT_A_NUMBER, 0, 201)),
+        *refusals("cursor", (7, ["a"], "not-a-cursor", "e30=", "WzEsMl0=", "\u03b1")),
+        too_large("cursor", LONG_TEXT),
+    ],
+    "f/operations/change_tenant": [
+        *TENANT, *NEW_NAME, *refusals("language", (OMITTED, None, "klingon", 7)),
+        *refusals("retention_days", (*NOT_A_NUMBER, 3_651)), *refusals("admins_see_private", WRONG_FOR_FLAG),
+        *DAYS,
+    ],
     "f/operations/create_tenant": [
         *NAME,
         *required("slug"),
@@ -244,6 +386,7 @@ CASES: dict[str, list[Case]] = {
         *refusals("language", ("klingon", 7)),
         *refusals("retention_days", (*NOT_A_NUMBER, 3_651)),
         *refusals("admins_see_private", (*WRONG_FOR_FLAG, 0)),
+        *DAYS,
     ],
     "f/operations/add_member": [
         *TENANT,
@@ -255,6 +398,7 @@ CASES: dict[str, list[Case]] = {
     "f/operations/change_member": [
         *TENANT, *MEMBER, *NEW_NAME, *refusals("name", (OMITTED, None, "")),
         *refusals("member_type", ("owner", "system", 7, ["admin"])),
+        *refusals("notice_channels", (*WRONG_FOR_LIST, ["sms"], [7], [["email"]])),
     ],
     "f/operations/remove_member": [*TENANT, *MEMBER],
     "f/operations/issue_session_token": [
@@ -289,10 +433,21 @@ CASES: dict[str, list[Case]] = {
         *refusals("tenant_id", (7, ["a"], "not-an-id")), *NEW_NAME,
         *refusals("slug", (7, *BAD_SLUGS)), too_large("slug", "a" * 64),
     ],
+    "f/operations/reembed": [
+        *refusals("tenant_id", ("x", 7, ["a"])),
+        *refusals("limit", (0, 10_000_001, *WRONG_FOR_NUMBER)),
+        Case("tenant_id", NO_TENANT, 404, "not_found"),
+    ],
     "f/operations/find_orphans": [*refusals("repair", WRONG_FOR_FLAG), *refusals("thorough", WRONG_FOR_FLAG)],
 }  # fmt: skip
-TAKE_ANYTHING = {"f/chatbot/report_failure", "f/operations/report_clean_up"}
+TAKE_ANYTHING = {"f/chatbot/report_failure", "f/operations/report_clean_up", "f/operations/report_deliveries"}
 """Scripts that only hand on what they are given."""
+
+
+@pytest.fixture(scope="module")
+def installation(make_installation: InstallationMaker) -> Installation:
+    """One whose jobs are not measured, and quicker: each case takes one."""
+    return make_installation(measured=False)
 
 
 @pytest.fixture(scope="module")

@@ -141,7 +141,7 @@ def test_what_is_kept_of_an_exchange_is_complete_and_quotes_nothing(home: Home) 
     assert (reply["model"], reply["provider"]) == (answer["model"], answer["provider"])
     assert reply["confidence"] == pytest.approx(answer["confidence"])
     assert {"input_tokens": reply["input_tokens"], "output_tokens": reply["output_tokens"]} == answer["usage"]
-    kept = ("n", "document_id", "chunk_id", "start", "end")
+    kept = ("n", "document_id", "version", "chunk_id", "start", "end")
     assert reply["citations"] == [{key: citation[key] for key in kept} for citation in answer["citations"]]
     assert {str(question["session_id"]), str(reply["session_id"])} == {answer["session_id"]}
     counted = usage(installation, tenant, "chat")

@@ -15,7 +15,7 @@ from f.core.identity import sign_receipt, sign_token
 from tests.attacks.hostile import nothing_changes, tables
 from tests.support.cloud import in_parallel
 from tests.support.installation import Installation, Json, Tenant
-from tests.support.tenant_rows import add_account, holding, rows_of, slug_of, tenants_tables
+from tests.support.tenant_rows import LIFE, add_account, holding, rows_of, slug_of, tenants_tables
 
 ERASE, FORGET, CHECK = (f"f/operations/{name}" for name in ("erase_tenant", "erase_member", "check_receipt"))
 NO_TENANT = "00000000-0000-4000-8000-000000000000"
@@ -62,12 +62,9 @@ def fill(installation: Installation, shared_email: str) -> Family:
         cursor.execute("INSERT INTO chat_slots VALUES (%s, %s, %s, now() + '1 hour')", (tenant.id, word, tenant.adult))
         cursor.execute("INSERT INTO imported_ids VALUES (%s, 'member', 7, %s)", (tenant.id, tenant.adult))
         cursor.execute(REMEMBERED, {"tenant": tenant.id, "member": tenant.adult, "text": word, "document": 7})
-        cursor.execute(
-            "INSERT INTO expiry_notices (tenant_id, document_id, member_id, threshold, expires_at)"
-            " SELECT tenant_id, id, %s, 'expired', expires_at FROM documents"
-            " WHERE tenant_id = %s AND expires_at IS NOT NULL",
-            (tenant.adult, tenant.id),
-        )
+        cursor.execute("SELECT max(id) AS id FROM documents WHERE tenant_id = %s", (tenant.id,))
+        document = cursor.fetchone()["id"]
+        cursor.execute(LIFE, {"tenant": tenant.id, "member": tenant.adult, "word": word, "document": document})
     assert all(rows_of(installation, tenant.id).values()), rows_of(installation, tenant.id)
     return Family(tenant, slug_of(installation, tenant), word, shared, own)
 

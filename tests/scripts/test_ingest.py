@@ -36,7 +36,8 @@ def test_each_chunk_is_its_exact_characters_with_page_and_headings(installation:
 
     stored = document(installation, data["document_id"])
     pieces = chunks(installation, data["document_id"])
-    assert data == {"document_id": stored["id"], "chunks": len(pieces), "status": "queued", "duplicate_of": None}
+    known = {"chunks": len(pieces), "status": "queued", "duplicate_of": None, "near_duplicates": []}
+    assert data == {"document_id": stored["id"], **known}
     assert stored["content"] == SAMPLE
     assert stored["status"] == "queued"
     assert len(pieces) > 3
@@ -114,7 +115,7 @@ def test_the_same_text_is_the_same_document_whatever_its_spaces(installation: In
         installation, tenant, "  Rent is due\n\non the first.  Cafe\u0301. ", title="Other", user_member_id=tenant.child
     )
 
-    assert again == first | {"duplicate_of": first["document_id"]}
+    assert again == first | {"duplicate_of": first["document_id"], "near_duplicates": []}
     assert document(installation, first["document_id"])["title"] == "Paper"
 
 

@@ -99,6 +99,7 @@ DEEDS: dict[str, tuple[str, int, bool]] = {
     "documents_without_vectors": (
         "UPDATE document_chunks SET embedding = NULL, embedding_model = NULL WHERE tenant_id = %(tenant)s", 1, True,
     ),
+    "documents_without_sketch": ("DELETE FROM document_bands WHERE tenant_id = %(tenant)s", 1, True),
     "documents_with_other_chunks": ("UPDATE documents SET chunk_count = 7 WHERE tenant_id = %(tenant)s", 1, False),
     "documents_with_other_text": (
         "UPDATE documents SET content = replace(content, 'May', 'Mai') WHERE tenant_id = %(tenant)s", 1, False,

@@ -16,8 +16,8 @@ from tests.support.provider_servers import CohereServer, OpenAiServer, cohere_se
 
 COHERE_KEY, GROQ_KEY = "co-SECRET-cohere-key", "gsk-SECRET-groq-key"
 TENANT_TABLES = (
-    "documents", "document_chunks", "chunk_words", "expiry_notices", "conversation_sessions", "conversation_messages",
-    "api_usage", "family_members", "tenant_memberships",
+    "files", "documents", "document_chunks", "chunk_words", "expiry_notices", "conversation_sessions",
+    "conversation_messages", "api_usage", "family_members", "tenant_memberships",
 )  # fmt: skip
 
 Result = TypeVar("Result")

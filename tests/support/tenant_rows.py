@@ -44,3 +44,32 @@ def add_account(installation: Installation, tenant: Tenant, member: int, email: 
     installation.query("INSERT INTO tenant_memberships VALUES (%s, %s)", (tenant.id, account["id"]))
     installation.query("UPDATE family_members SET user_id = %s WHERE id = %s", (account["id"], member))
     return str(account["id"])
+
+
+LIFE = """
+-- A row in each table of a document's life, for one document that has an expiry and chunks, and for one member.
+WITH file AS (
+    INSERT INTO files (tenant_id, name, size_bytes, sha256, content, visibility, assigned_to, created_by)
+    VALUES (%(tenant)s, %(word)s, 3, sha256(''), '%%PD', 'private', %(member)s, %(member)s)
+), version AS (
+    INSERT INTO document_versions (tenant_id, document_id, version, title, content, content_hash, visibility, tags,
+                                   language, written_at, changed_by)
+    VALUES (%(tenant)s, %(document)s, 1, %(word)s, %(word)s, sha256(''), 'adults_only', '{}', 'english',
+            '2026-01-01', %(member)s)
+), band AS (
+    INSERT INTO document_bands (tenant_id, band, document_id) VALUES (%(tenant)s, 1, %(document)s)
+    ON CONFLICT DO NOTHING
+), notice AS (
+    INSERT INTO expiry_notices (tenant_id, document_id, member_id, threshold, expires_at)
+    VALUES (%(tenant)s, %(document)s, %(member)s, 'expired', '2020-01-01')
+), delivery AS (
+    INSERT INTO notice_deliveries (tenant_id, document_id, member_id, threshold, expires_at, channel, status)
+    VALUES (%(tenant)s, %(document)s, %(member)s, 'expired', '2020-01-01', 'email', 'sent')
+), feed AS (
+    INSERT INTO calendar_feeds (tenant_id, member_id, secret_hash) VALUES (%(tenant)s, %(member)s, sha256(''))
+)
+INSERT INTO next_embeddings (tenant_id, chunk_id, document_id, embedding, embedding_model)
+SELECT tenant_id, id, document_id, array_fill(0, ARRAY[1024])::halfvec, 'next' FROM document_chunks
+WHERE tenant_id = %(tenant)s AND document_id = %(document)s LIMIT 1
+"""
+"""Puts rows into the tables that are not filled by storing a text, searching and asking."""

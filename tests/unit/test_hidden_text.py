@@ -14,6 +14,7 @@ from f.core.hidden_text import aligned, visible_text, without_hidden
 from tests.support.patience import PROMPTLY_SECONDS
 
 SAMPLES = sorted((Path(__file__).resolve().parents[2] / "local" / "samples").glob("*/*.*"))
+SAMPLES = [file for file in SAMPLES if file.suffix in {".md", ".txt"}]
 SHOWN_FORMAT_CHARACTERS = set("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
 """Arabic, Syriac and Kaithi signs that stand before the numbers which they belong to, and are drawn."""
 

@@ -17,6 +17,10 @@ SCRIPTS = sorted(
 SHARED = sorted(path.relative_to(REPOSITORY) for path in (REPOSITORY / "f" / "core").glob("*.py"))
 
 
+PREPROCESSED = {Path("f/chatbot/serve_calendar_feed.py")}
+"""Scripts whose arguments come from a request by an HTTP trigger; what their preprocessor gives away is attacked."""
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=str)
 def test_a_script_defines_no_function_but_main(script: Path) -> None:
     """Windmill hands arguments to any function that a script's file defines, when a caller names it."""
@@ -24,7 +28,7 @@ def test_a_script_defines_no_function_but_main(script: Path) -> None:
 
     defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
-    assert defined == ["main"]
+    assert defined == (["preprocessor", "main"] if script in PREPROCESSED else ["main"])
 
 
 @pytest.mark.parametrize("module", SHARED, ids=str)

@@ -1,0 +1,157 @@
+# ruff: noqa: RUF001 - dashes and Greek letters are meant here
+"""Writes the arranged pages of a PDF as Markdown: headings by their size, lists, whole words, nothing twice.
+
+Shared module, pure. What stands at the head or foot of most pages is kept on the first of them alone.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from f.core.pdf_layout import BULLET, COUNTED, SOFT_HYPHEN, Block, Line
+
+_HEADING_SIZE = 1.12
+_LONGEST_HEADING = 200
+_MOST_HEADING_SIZES = 5
+_LEAST_SHARE_OF_PAGES = 0.6
+_LEAST_PAGES_WITH_RUNNING_LINES = 4
+_LONGEST_RUNNING = 120
+_DIGITS = re.compile(r"\d+")
+_TIED = re.compile(r"\w[–—/]\Z")
+_HARD_HYPHEN = re.compile(r"[^\W_][-\u2010]\Z")
+
+
+def write_pages(pages: Sequence[list[Block]]) -> list[str]:
+    """Write all pages of a document, in Markdown; an empty text for a page without words."""
+    _drop_running_lines(pages)
+    levels = _heading_levels(pages)
+    known = _whole_words(pages)
+    return [_write_page(blocks, levels, known) for blocks in pages]
+
+
+def _drop_running_lines(pages: Sequence[list[Block]]) -> None:
+    """Keep what stands at the head or foot of most pages only on the first of them."""
+    if len(pages) < _LEAST_PAGES_WITH_RUNNING_LINES:
+        return
+    places = [(page, block) for page in pages for block in {id(b): b for b in [*page[:2], *page[-2:]]}.values()]
+    short = [
+        (page, block) for page, block in places if len(block.lines) == 1 and len(_plain(block)) <= _LONGEST_RUNNING
+    ]
+    keyed = [(page, block, _DIGITS.sub("0", _plain(block))) for page, block in short]
+    counts = Counter(key for _, _, key in keyed)
+    seen: set[str] = set()
+    for page, block, key in keyed:
+        if counts[key] < len(pages) * _LEAST_SHARE_OF_PAGES or len(page) == 1:
+            continue
+        if key in seen or not _DIGITS.sub("", _plain(block)).strip(" -–/|"):
+            page.remove(block)
+        seen.add(key)
+
+
+def _plain(block: Block) -> str:
+    """Return the words of a block as they stand."""
+    return " ".join(line.text for line in block.lines)
+
+
+def _heading_levels(pages: Sequence[list[Block]]) -> dict[float, int]:
+    """Give the sizes of letters that are larger than most of the document their levels, the largest the first."""
+    sizes: Counter[float] = Counter()
+    for page in pages:
+        for block in page:
+            for line in block.lines:
+                sizes[line.size] += len(line.text)
+    if not sizes:
+        return {}
+    usual = sizes.most_common(1)[0][0]
+    larger = {
+        block.lines[0].size
+        for page in pages
+        for block in page
+        if block.lines and block.lines[0].size >= usual * _HEADING_SIZE and _may_be_heading(block)
+    }
+    merged: list[list[float]] = []
+    for size in sorted(larger, reverse=True):
+        if merged and merged[-1][0] / size < 1.05:
+            merged[-1].append(size)
+        else:
+            merged.append([size])
+    return {size: min(level, _MOST_HEADING_SIZES) for level, group in enumerate(merged, 1) for size in group}
+
+
+def _may_be_heading(block: Block) -> bool:
+    """Tell whether a block is short enough, and begins as a heading does."""
+    text = _plain(block)
+    return (
+        len(text) <= _LONGEST_HEADING and len(block.lines) <= 4 and any(map(str.isalpha, text)) and text[-1] not in ",;"
+    )
+
+
+def _whole_words(pages: Sequence[list[Block]]) -> Counter[str]:
+    """Count the words that are not broken, to tell hyphens at the ends of lines from those that belong to a word."""
+    counts: Counter[str] = Counter()
+    for page in pages:
+        for block in page:
+            for line in block.lines:
+                counts.update(word.text.strip(".,;:!?()\"'«»").lower() for word in line.words)
+    return counts
+
+
+def _write_page(blocks: Sequence[Block], levels: dict[float, int], known: Counter[str]) -> str:
+    """Write the blocks of one page."""
+    pieces: list[str] = []
+    was_item = False
+    for block in blocks:
+        if block.table:
+            pieces.append(f"\n\n{block.table}")
+            was_item = False
+            continue
+        text = _joined(block.lines, known)
+        level = levels.get(block.lines[0].size) if _may_be_heading(block) else None
+        item = _item(text) if level is None else None
+        if level is not None:
+            pieces.append("\n\n" + "#" * level + f" {text}")
+        elif item is not None:
+            pieces.append(("\n" if was_item else "\n\n") + item)
+        else:
+            pieces.append(("\n" if block.close and not was_item else "\n\n") + text)
+        was_item = item is not None
+    return "".join(pieces).strip("\n")
+
+
+def _item(text: str) -> str | None:
+    """Write an item of a list; None where a paragraph is none."""
+    if bullet := BULLET.match(text):
+        return f"- {text[bullet.end() :]}" if text[bullet.end() :] else None
+    return text if COUNTED.match(text) else None
+
+
+def _joined(lines: Sequence[Line], known: Counter[str]) -> str:
+    """Join the lines of a paragraph, and words that were broken."""
+    text = ""
+    for line in lines:
+        words = line.text
+        if not text:
+            text = words
+        elif text.endswith(SOFT_HYPHEN) or _HARD_HYPHEN.search(text):
+            text = text[:-1] + _behind_hyphen(text[:-1], words, known)
+        elif _TIED.search(text):
+            text += words
+        else:
+            text = f"{text} {words}"
+    return text.replace(SOFT_HYPHEN, "-") if text.endswith(SOFT_HYPHEN) else text.replace(SOFT_HYPHEN, "")
+
+
+def _behind_hyphen(before: str, after: str, known: Counter[str]) -> str:
+    """Return how a word goes on that is broken at a hyphen: the hyphen stays where the document has it elsewhere."""
+    head = re.split(r"[\s(«\"]", before)[-1].lower()
+    tail = re.split(r"[\s.,;:!?)»\"]", after)[0].lower()
+    compound = "-" in tail or (known[head] > 0 and known[tail] > 0)
+    elsewhere = known[f"{head}-{tail}"] - known[f"{head}{tail}"]
+    stays = (
+        elsewhere > 0
+        or (compound and not elsewhere)
+        or not head[-1:].isalpha()
+        or not tail[:1].isalpha()
+        or after[:1].isupper()
+    )
+    return f"-{after}" if stays else after

@@ -1,0 +1,175 @@
+"""The words of a PDF's page with their places, and the lines that are drawn on it, as PDFium knows them.
+
+Shared module, pure. Places are in points as the page is shown, x to the right and y upwards. PDFium has the words in
+the order in which the page was written, which programs that set text make the reading order.
+"""
+
+# extra_requirements:
+# pypdfium2==5.15.2
+
+import ctypes
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import f.core.errors  # noqa: F401 -- refuses to run as a script
+
+_SPACES = frozenset(" \t\r\n\f\0\u00a0")
+_LINE_ENDS = frozenset("\r\n")
+_THIN = 3.0
+_MOST_PATHS = 5_000
+_SOFT_HYPHEN = "\u00ad"
+_BREAKING_HYPHEN = 0x02
+"""What PDFium gives for a hyphen at the end of a line, behind which it begins no new one."""
+_MOST_CHARACTERS = 200_000
+_WORDS_ASKED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PdfWord:
+    """A word.
+
+    Attributes:
+        text: The word; a soft hyphen at its end says that it goes on in the next line.
+        left: Where it begins.
+        right: Where it ends.
+        baseline: What it stands on.
+        size: Of its letters, in points.
+        line: The number of its line; the same for words that PDFium takes for one line.
+    """
+
+    text: str
+    left: float
+    right: float
+    baseline: float
+    size: float
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A line that is drawn: upright where ``left == right``, level where ``bottom == top``."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+
+def page_words(text_page: Any) -> list[PdfWord]:
+    """List the words of a page.
+
+    Args:
+        text_page: Of pypdfium2.
+
+    Returns:
+        The words in the order in which the page was written; none when there are absurdly many characters.
+    """
+    import pypdfium2.raw as pdfium  # noqa: PLC0415 -- only where there is a PDF
+
+    count = text_page.count_chars()
+    if count > _MOST_CHARACTERS:
+        return []
+    raw = text_page.raw
+    character = pdfium.FPDFText_GetUnicode
+    codes = [character(raw, index) for index in range(count)]
+    measure = _Measure(raw, pdfium, text_page.page.get_rotation())
+    words: list[PdfWord] = []
+    line, start = 0, -1
+    for index, code in enumerate([*codes, 0x20]):
+        text = chr(code) if code < 0x110000 else " "
+        hyphen = code == _BREAKING_HYPHEN
+        if text not in _SPACES and not hyphen:
+            start = index if start < 0 else start
+            continue
+        if start >= 0:
+            words.append(measure.word(codes, start, index, line, _SOFT_HYPHEN if hyphen else ""))
+            start = -1
+        if text in _LINE_ENDS or hyphen:
+            line += 1
+    return words
+
+
+class _Measure:
+    """Asks PDFium for places, with one set of buffers."""
+
+    def __init__(self, raw: Any, pdfium: Any, rotation: int) -> None:
+        """Make the buffers."""
+        self._rotation = rotation
+        self._raw = raw
+        self._pdfium = pdfium
+        self._numbers = [ctypes.c_double() for _ in range(4)]
+        self._references = [ctypes.byref(number) for number in self._numbers]
+        self._matrix = pdfium.FS_MATRIX()
+        self._line, self._asked, self._size = -1, 0, 1.0
+
+    def word(self, codes: list[int], start: int, end: int, line: int, ending: str) -> PdfWord:
+        """Return the word of some characters."""
+        pdfium, raw = self._pdfium, self._raw
+        pdfium.FPDFText_GetCharOrigin(raw, start, self._references[0], self._references[1])
+        left, baseline = self._turned(self._numbers[0].value, self._numbers[1].value)
+        pdfium.FPDFText_GetCharBox(raw, end - 1, *self._references)
+        sides = [number.value for number in self._numbers]  # left, right, bottom, top
+        right = max(self._turned(sides[0], sides[2])[0], self._turned(sides[1], sides[3])[0], left)
+        size = self._size_of(start, line)
+        return PdfWord(_text(codes[start:end]) + ending, left, right, baseline, size, line)
+
+    def _size_of(self, start: int, line: int) -> float:
+        """Return the size of letters; that of the first words of a line is asked for, and holds for the others."""
+        self._asked = self._asked + 1 if line == self._line else 0
+        self._line = line
+        if self._asked < _WORDS_ASKED:
+            size = self._pdfium.FPDFText_GetFontSize(self._raw, start)
+            if self._pdfium.FPDFText_GetMatrix(self._raw, start, self._matrix):
+                size *= math.hypot(self._matrix.c, self._matrix.d)
+            self._size = size or 1.0
+        return self._size
+
+    def _turned(self, x: float, y: float) -> tuple[float, float]:
+        """Return a place as it is seen, on a page that is shown turned."""
+        if not self._rotation:
+            return x, y
+        return {90: (y, -x), 180: (-x, -y), 270: (-y, x)}.get(self._rotation, (x, y))
+
+
+def _text(codes: list[int]) -> str:
+    """Put characters together; PDFium may give one beyond the first 65,536 as a pair."""
+    text = "".join(map(chr, codes))
+    if any(0xD800 <= code <= 0xDFFF for code in codes):
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def page_rules(page: Any) -> list[Rule]:
+    """List the lines that are drawn on a page, upright and level ones; none where a page has more than tables have."""
+    import pypdfium2.raw as pdfium  # noqa: PLC0415
+
+    if page.get_rotation():
+        return []
+    rules: list[Rule] = []
+    for paths, drawn in enumerate(page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_PATH], max_depth=3)):
+        if paths >= _MOST_PATHS:
+            return []
+        left, bottom, right, top = drawn.get_bounds()
+        if top - bottom <= _THIN or right - left <= _THIN:
+            rules.append(_thin(left, bottom, right, top))
+        elif _is_outline(drawn.raw, pdfium):
+            rules += [Rule(left, bottom, right, bottom), Rule(left, top, right, top)]
+            rules += [Rule(left, bottom, left, top), Rule(right, bottom, right, top)]
+    return [rule for rule in rules if rule.right - rule.left > _THIN or rule.top - rule.bottom > _THIN]
+
+
+def _thin(left: float, bottom: float, right: float, top: float) -> Rule:
+    """Make a rule of a thin box."""
+    if top - bottom <= right - left:
+        middle = (bottom + top) / 2
+        return Rule(left, middle, right, middle)
+    middle = (left + right) / 2
+    return Rule(middle, bottom, middle, top)
+
+
+def _is_outline(raw: Any, pdfium: Any) -> bool:
+    """Tell a box that is drawn from one that is filled, and from other figures."""
+    fill, stroke = ctypes.c_int(), ctypes.c_int()
+    drawn = pdfium.FPDFPath_GetDrawMode(raw, ctypes.byref(fill), ctypes.byref(stroke))
+    return bool(drawn and stroke.value and pdfium.FPDFPath_CountSegments(raw) <= 5)
