@@ -23,15 +23,17 @@ from tests.support.cloud import in_parallel
 from tests.support.installation import Installation, Json, Tenant
 
 SEED = int(os.environ.get("FUZZ_SEED", "20261121"))
+TIMES = int(os.environ.get("FUZZ_TIMES", "1"))
+"""How much longer than usual; with 10 it takes half an hour."""
 PATHS = [*taking_arguments(SCRIPTS), *MEMBER_FLOWS]
 LOGS = ("f/chatbot/read_audit_log",)
 COSTLY = {"f/chatbot/chat": 240, "f/chatbot/search": 300, "f/chatbot/ingest": 300, "f/operations/find_orphans": 20}
 CHEAP = ("f/chatbot/report_failure", "f/operations/report_clean_up", "f/operations/check_receipt")
 BODIES = {
-    path: COSTLY.get(path) or (30 if path in FLOWS else 380 if path in MEMBER_SCRIPTS or path in CHEAP else 110)
+    path: TIMES * (COSTLY.get(path) or (15 if path in FLOWS else 60 if path in MEMBER_SCRIPTS or path in CHEAP else 30))
     for path in PATHS
 }
-"""How many are sent to each; fewer to what asks a model or looks through everything."""
+"""How many are sent to each: more to what takes the most, fewer to what asks a model or looks through everything."""
 AT_ONCE = 4
 
 README = REPOSITORY / "f/README.md"
