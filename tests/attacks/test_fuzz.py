@@ -31,7 +31,7 @@ COSTLY = {"f/chatbot/chat": 240, "f/chatbot/search": 300, "f/chatbot/ingest": 30
 CHEAP = ("f/chatbot/report_failure", "f/operations/report_clean_up", "f/operations/check_receipt")
 BODIES = {
     path: TIMES
-    * (COSTLY.get(path) or (15 if path in FLOWS else 110 if path in MEMBER_SCRIPTS or path in CHEAP else 50))
+    * (COSTLY.get(path) or (15 if path in FLOWS else 120 if path in MEMBER_SCRIPTS or path in CHEAP else 50))
     for path in PATHS
 }
 """How many are sent to each: more to what takes the most, fewer to what asks a model or looks through everything."""
