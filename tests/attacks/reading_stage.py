@@ -114,8 +114,12 @@ def set_stage(installation: Installation, *, admins_see_private: bool) -> Stage:
 
 
 def store(stage: Stage, word: str, visibility: str, assigned_to: int | None, created_by: int | None = None) -> Paper:
-    """Store a document as a member, or as the back end."""
-    text = f"The harbour paper {word} says that the mooring is {word}."
+    """Store a document as a member, or as the back end.
+
+    Half of its text is in all of them: were the drawn word most of it, that word's pieces could by chance turn a vector
+    away from every question.
+    """
+    text = f"The harbour paper {word} of the lighthouse keeper and the sailors says that the mooring is {word}."
     given = {**SHARED, "tags": [*SHARED["tags"], word], "visibility": visibility, "assigned_to": assigned_to}
     document = stage.installation.run(
         "f/chatbot/ingest", title=f"Paper {word}", content=text, tenant_id=stage.tenant.id, user_member_id=created_by,

@@ -56,7 +56,7 @@ NOT_READING = {
 }
 """A new script of members belongs into one of the two, and into a test below if it reads."""
 
-WORDS, MISSPELT = "harbour mooring paper", "harbourx mooringx paperx"
+WORDS, MISSPELT = "harbour mooring paper", "harbourx mooringx paperx lighthousex keeperx sailorsx"
 
 
 @pytest.fixture(scope="module")
