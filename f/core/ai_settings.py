@@ -19,6 +19,9 @@ VECTOR_WEIGHTS: dict[Provider, float] = {"cloud": 1.0, "openai_compatible": 1.0,
 counted like the words' own order they would make it worse (evaluation/README.md, the part ``hybrid``). So they decide
 between neighbours, and add what no word finds."""
 
+_KEYS: dict[Provider, str] = {"cloud": "cohere", "openai_compatible": "groq"}
+"""Whose key a provider that embeds is asked with; the cloud is asked for answers with Groq's too."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
@@ -150,12 +153,12 @@ def read_ai_settings(*, chats: bool = True) -> tuple[AiSettings, ProviderKeys]:
 
     settings = parse_ai_settings(read_resource(AI_SETTINGS))
     keys = {"cohere": "", "groq": ""}
-    cloud = ("cohere", "groq") if chats else ("cohere",)
-    needed = {"cloud": cloud, "openai_compatible": ("groq",), "offline": ()}
-    embeds = {"cloud": "cohere", "openai_compatible": "groq"}
     models = [settings.embed, *([settings.next_space.embed] if settings.next_space else [])]
-    more = {embeds[model.provider] for model in models if model.provider in embeds}
-    for name in sorted({*needed[settings.provider], *more}):
+    providers = {settings.provider, *(model.provider for model in models)}
+    needed = {key for provider, key in _KEYS.items() if provider in providers}
+    if chats and settings.provider == "cloud":
+        needed.add("groq")
+    for name in sorted(needed):
         value = read_resource(f"f/chatbot/{name}_api_key")
         if not isinstance(value, str):
             raise Misconfigured(f"The value of the resource f/chatbot/{name}_api_key must be a text.")

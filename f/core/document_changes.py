@@ -88,6 +88,11 @@ SELECT d.version, d.status, d.chunk_count AS chunks,
 FROM documents AS d WHERE d.tenant_id = %(tenant)s AND d.id = %(document)s
 """
 
+_IS_SEEN = """
+-- Whether the caller sees the document still.
+SELECT id FROM documents WHERE tenant_id = %(tenant)s AND id = %(document)s
+"""
+
 _SAME_TEXT = """
 -- Another document with the same text, if the caller may see it.
 SELECT id FROM documents
@@ -101,6 +106,7 @@ class ChangeData(TypedDict):
 
     ``changed`` names the fields that are not what they were; none of them means that nothing was done. ``to_embed``
     says how many of its ``chunks`` wait for their vector; ``duplicate_of`` names another document with the same text.
+    ``visible`` is whether who changed it may still ask for it: an admin may give it to another member as private.
     """
 
     document_id: int
@@ -110,6 +116,7 @@ class ChangeData(TypedDict):
     to_embed: int
     status: str
     duplicate_of: int | None
+    visible: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +210,14 @@ def change_document(
         InvalidArgument: When it would be private to nobody.
     """
     before, changed = held.fields, changed_fields(held.fields, after)
+    moved = (before.visibility, before.assigned_to) != (after.visibility, after.assigned_to)
     parameters: dict[str, object] = {"tenant": transaction.tenant_id, "document": held.id}
     if changed:
         if read_version != held.version:
             raise Conflict(
                 f"The document has been changed since: it is at version {held.version:,} now, and nothing was done."
             )
-        if (before.visibility, before.assigned_to) != (after.visibility, after.assigned_to):
+        if moved:
             _check_may_become(transaction, caller, before, after)
         cut = _cut(after, chunks) if changed_searched(changed) else None
         with transaction.unrestricted():  # it may be seen by others from now on
@@ -233,6 +241,7 @@ def change_document(
         to_embed=outcome["to_embed"],
         status=outcome["status"],
         duplicate_of=same["id"] if same else None,
+        visible=not (moved and caller.is_named) or transaction.row(_IS_SEEN, parameters) is not None,
     )
 
 

@@ -10,18 +10,11 @@ the database made of the provider's.
 
 import hashlib
 
-from f.core.ai_settings import AiSettings
 from f.core.database import Transaction
 from f.core.hidden_text import visible_text
 
 PLACES = 1_024
 """Questions of one member that are remembered at most: 2 MB."""
-
-KNOWN_VECTOR = """
-SELECT embedding::text AS vector FROM query_embeddings
-WHERE tenant_id = %(tenant)s AND subject = %(subject)s AND place = %(place)s AND key = %(key)s
-"""
-"""Gives one row or none. It needs the caller to have been entered before, in the same transaction."""
 
 SPACE_AND_KNOWN_VECTOR = """
 -- Which model's vectors are searched in the tenant, and the question's embedding by that model, if it is known.
@@ -32,7 +25,7 @@ FROM tenants AS t LEFT JOIN query_embeddings AS q
                 ELSE q.place = %(place)s AND q.key = %(key)s END
 WHERE t.id = %(tenant)s
 """
-"""Gives one row. It needs the same."""
+"""Gives one row. It needs the caller to have been entered before, in the same transaction."""
 
 REMEMBER_VECTOR = """
 INSERT INTO query_embeddings (tenant_id, subject, place, key, embedding)
@@ -49,7 +42,7 @@ def folded(question: str) -> str:
 
 
 def place_of(tenant_id: str, member_id: int | None, question: str, model: str) -> dict[str, object]:
-    """Return the parameters of ``KNOWN_VECTOR``, and all but ``vector`` of ``REMEMBER_VECTOR``.
+    """Return where a question's vector has its place: all parameters of ``REMEMBER_VECTOR`` but ``vector``.
 
     Args:
         tenant_id: The tenant.
@@ -62,22 +55,25 @@ def place_of(tenant_id: str, member_id: int | None, question: str, model: str) -
     return {"tenant": tenant_id, "subject": member_id or 0, "place": place, "key": key}
 
 
-def places_of(tenant_id: str, member_id: int | None, question: str, settings: AiSettings) -> dict[str, object]:
-    """Return the parameters of ``SPACE_AND_KNOWN_VECTOR``: a place for each space that the tenant may be in."""
-    following = settings.next_space.embed.model if settings.next_space else None
-    there = place_of(tenant_id, member_id, question, following or "")
+def places_of(
+    tenant_id: str, member_id: int | None, question: str, model: str, next_model: str | None
+) -> dict[str, object]:
+    """Return the parameters of ``SPACE_AND_KNOWN_VECTOR``.
+
+    Args:
+        tenant_id: The tenant.
+        member_id: The member who asks; None where nobody was named.
+        question: As it was asked.
+        model: The embedding model.
+        next_model: The one to which tenants are being moved; None where there is none.
+    """
+    there = place_of(tenant_id, member_id, question, next_model or "")
     return {
-        **place_of(tenant_id, member_id, question, settings.embed.model),
-        "next_model": following,
+        **place_of(tenant_id, member_id, question, model),
+        "next_model": next_model,
         "next_place": there["place"],
         "next_key": there["key"],
     }
-
-
-def known_vector(transaction: Transaction, question: str, model: str) -> str | None:
-    """Return the embedding of a question that the caller has asked before, as PostgreSQL writes it; None if unknown."""
-    row = transaction.row(KNOWN_VECTOR, place_of(transaction.tenant_id, transaction.member_id, question, model))
-    return None if row is None else str(row["vector"])
 
 
 def remember_vector(transaction: Transaction, question: str, model: str, vector: str) -> None:

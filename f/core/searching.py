@@ -304,7 +304,8 @@ def admitted_searcher(caller: Caller, question: str | None, *, chats: bool = Fal
         if settings.provider != "offline":
             Meanwhile(http_client)
         asked = folded(question or "")
-        places = places_of(caller.tenant_id, caller.member_id, asked, settings)
+        following = settings.next_space.embed.model if settings.next_space else None
+        places = places_of(caller.tenant_id, caller.member_id, asked, settings.embed.model, following)
         database = connected().admit(caller, SPACE_AND_KNOWN_VECTOR, places)
         searcher = Searcher(database, caller, settings.in_space(database.beside["model"]), keys)
         if database.beside["vector"] is not None:

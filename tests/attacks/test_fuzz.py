@@ -24,7 +24,7 @@ from tests.support.installation import Installation, Json, Tenant
 
 SEED = int(os.environ.get("FUZZ_SEED", "20261121"))
 TIMES = int(os.environ.get("FUZZ_TIMES", "1"))
-"""How much longer than usual; with 10 it takes half an hour."""
+"""How many times as many bodies as usual are sent."""
 PATHS = [*taking_arguments(SCRIPTS), *MEMBER_FLOWS]
 LOGS = ("f/chatbot/read_audit_log",)
 COSTLY = {"f/chatbot/chat": 240, "f/chatbot/search": 300, "f/chatbot/ingest": 300, "f/operations/find_orphans": 20}

@@ -13,7 +13,7 @@ from f.core.ai_settings import AiSettings, ModelSettings, ProviderKeys, parse_ai
 from f.core.asking import Asked, Asker
 from f.core.database import Database
 from f.core.identity import Caller
-from f.core.question_cache import KNOWN_VECTOR, folded, place_of
+from f.core.question_cache import SPACE_AND_KNOWN_VECTOR, folded, places_of
 from f.core.retrieval import SearchFilter
 from f.core.searching import Searcher
 from f.core.usage import UsageEvent, cost_microusd
@@ -112,12 +112,12 @@ def our_way(database: Database, caller: Caller, settings: AiSettings, providers:
         found: list[str] = []
 
         def work() -> None:
-            place = place_of(caller.tenant_id, caller.member_id, question.text, settings.embed.model)
+            places = places_of(caller.tenant_id, caller.member_id, question.text, settings.embed.model, None)
             searcher = Searcher(
-                database.admit(caller, KNOWN_VECTOR, place), caller, settings, ProviderKeys("key", "key")
+                database.admit(caller, SPACE_AND_KNOWN_VECTOR, places), caller, settings, ProviderKeys("key", "key")
             )
-            if searcher.database.beside is not None:
-                searcher.vectors[folded(question.text)] = searcher.database.beside
+            if searcher.database.beside["vector"] is not None:
+                searcher.vectors[folded(question.text)] = searcher.database.beside["vector"]
             asker = Asker(searcher, None)
             data = asker.ask(Asked(question.text, None, SearchFilter(), None))
             if not data["cached"]:

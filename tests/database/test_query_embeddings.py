@@ -7,7 +7,7 @@ import pytest
 
 from f.core.database import Database, vector_text
 from f.core.identity import Caller
-from f.core.question_cache import PLACES, known_vector, remember_vector
+from f.core.question_cache import PLACES, SPACE_AND_KNOWN_VECTOR, places_of, remember_vector
 from f.core.retrieval import Query, SearchFilter, rank_passages
 from tests.database.test_enter_tenant import open_app
 from tests.database.worlds import APP, Filled, World, add_document, new_tenant, random_vector
@@ -30,7 +30,11 @@ def remember(database: Database, caller: Caller, question: str = QUESTION, model
 
 def known(database: Database, caller: Caller, question: str = QUESTION, model: str = MODEL) -> str | None:
     with database.transaction(caller) as transaction:
-        return known_vector(transaction, question, model)
+        row = transaction.row(
+            SPACE_AND_KNOWN_VECTOR, places_of(caller.tenant_id, caller.member_id, question, model, None)
+        )
+    assert row is not None
+    return None if row["found"]["vector"] is None else str(row["found"]["vector"])
 
 
 def test_a_vector_that_is_known_finds_what_a_new_one_finds_to_the_last_bit(world: World, database: Database) -> None:

@@ -70,7 +70,7 @@ def test_of_a_changed_text_only_the_changed_passages_are_embedded_again(cloud: C
 
     assert data == {
         "document_id": wanted, "version": 2, "changed": ["content"], "chunks": 7, "to_embed": 2, "status": "queued",
-        "duplicate_of": None,
+        "duplicate_of": None, "visible": True,
     }  # fmt: skip
     after = chunks(installation, wanted)
     kept = [number for number in range(6) if number != 3]
@@ -107,6 +107,25 @@ def test_who_changes_a_document_finds_it_changed_at_once(installation: Installat
     assert (shorter["status"], shorter["version"], shorter["to_embed"]) == ("completed", 3, 0)  # nothing was embedded
     assert whole(installation, wanted)
     assert gone["id"] not in run("f/chatbot/search", query="part number 5").data["chunk_ids"]
+
+
+def test_who_gives_a_document_out_of_their_own_sight_is_told_so_and_the_backlog_embeds_it(
+    installation: Installation,
+) -> None:
+    tenant = installation.new_tenant(admins_see_private=False)
+    wanted = installation.add_document(tenant, HANDBOOK, "Handbook", user_member_id=tenant.adult)
+    given = {"content": SEVEN, "visibility": "private", "assigned_to": tenant.teen}
+
+    data = installation.flow(
+        FLOW, tenant_id=tenant.id, document_id=wanted, version=1, user_member_id=tenant.admin, **given
+    ).data
+
+    assert (data["version"], data["visible"], data["status"]) == (2, False, "queued")
+    read = partial(installation.run, GET, tenant_id=tenant.id, document_id=wanted)
+    read(user_member_id=tenant.admin).refused(404)
+    assert read(user_member_id=tenant.teen).data["version"] == 2
+    installation.run(EMBED, tenant_id=tenant.id).done()
+    assert whole(installation, wanted)
 
 
 def test_what_shapes_no_passage_touches_none(installation: Installation, tenant: Tenant) -> None:
