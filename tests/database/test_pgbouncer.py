@@ -200,7 +200,7 @@ def test_a_client_that_vanishes_in_the_middle_leaves_nothing_to_the_next(world: 
 @pytest.fixture
 def bounced(make_installation: InstallationMaker) -> Iterator[Installation]:
     """An installation whose scripts reach the database through PgBouncer."""
-    installation = make_installation()
+    installation = make_installation(measured=False)
     stack = installation.stack
     with pgbouncer(stack.postgres, stack.credentials, stack.dbname, pool_size=CONNECTIONS) as server:
         for folder in ("chatbot", "operations"):

@@ -82,6 +82,7 @@ def told(cases: int) -> settings:
     )  # fmt: skip
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_everybody_is_shown_what_the_model_says_and_nothing_else(stage: Stage) -> None:
     @told(CASES)
     @given(st.tuples(GIVEN, GIVEN), st.lists(ANSWER, max_size=2), st.lists(STEP, min_size=1, max_size=5), QUESTION)
@@ -104,6 +105,7 @@ def test_everybody_is_shown_what_the_model_says_and_nothing_else(stage: Stage) -
     assert min(stage.tally.values()) > CASES / 40, f"some of it was hardly ever compared: {stage.tally}"
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_what_somebody_may_not_see_changes_nothing_of_what_they_find(stage: Stage) -> None:
     @told(HIDING_CASES)
     @given(
