@@ -17,8 +17,9 @@ _LEAST_SHARE_OF_PAGES = 0.6
 _LEAST_PAGES_WITH_RUNNING_LINES = 4
 _LONGEST_RUNNING = 120
 _DIGITS = re.compile(r"\d+")
-_TIED = re.compile(r"\w[–—/]\Z")
-_HARD_HYPHEN = re.compile(r"[^\W_][-\u2010]\Z")
+_TIED = re.compile(r"\w[–—/]")
+_HARD_HYPHEN = re.compile(r"[^\W_][-\u2010]")
+"""The last two characters of a line, behind which no space is missing."""
 
 
 def write_pages(pages: Sequence[list[Block]]) -> list[str]:
@@ -132,9 +133,9 @@ def _joined(lines: Sequence[Line], known: Counter[str]) -> str:
         words = line.text
         if not text:
             text = words
-        elif text.endswith(SOFT_HYPHEN) or _HARD_HYPHEN.search(text):
+        elif text.endswith(SOFT_HYPHEN) or _HARD_HYPHEN.fullmatch(text[-2:]):
             text = text[:-1] + _behind_hyphen(text[:-1], words, known)
-        elif _TIED.search(text):
+        elif _TIED.fullmatch(text[-2:]):
             text += words
         else:
             text = f"{text} {words}"

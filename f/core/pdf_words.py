@@ -9,18 +9,23 @@ the order in which the page was written, which programs that set text make the r
 
 import ctypes
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import f.core.errors  # noqa: F401 -- refuses to run as a script
 
-_SPACES = frozenset(" \t\r\n\f\0\u00a0")
-_LINE_ENDS = frozenset("\r\n")
 _THIN = 3.0
 _MOST_PATHS = 5_000
 _SOFT_HYPHEN = "\u00ad"
-_BREAKING_HYPHEN = 0x02
+_BREAKING_HYPHEN = "\x02"
 """What PDFium gives for a hyphen at the end of a line, behind which it begins no new one."""
+_WORDS = re.compile("([^ \t\r\n\f\0\u00a0\x02]+)([\r\n\x02]?)|[\r\n\x02]")
+"""A word and the end of its line, or such an end alone."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_BEYOND_UNICODE = 0x110000
+_HIDDEN = 0xFFFE
+"""What PDFium gives in a text for a hyphen that breaks a word, and for what is none."""
 _MOST_CHARACTERS = 200_000
 _WORDS_ASKED = 3
 
@@ -70,24 +75,37 @@ def page_words(text_page: Any) -> list[PdfWord]:
     count = text_page.count_chars()
     if count > _MOST_CHARACTERS:
         return []
-    raw = text_page.raw
-    character = pdfium.FPDFText_GetUnicode
-    codes = [character(raw, index) for index in range(count)]
-    measure = _Measure(raw, pdfium, text_page.page.get_rotation())
+    text = "".join(_characters(text_page.raw, count, pdfium))
+    measure = _Measure(text_page.raw, pdfium, text_page.page.get_rotation())
     words: list[PdfWord] = []
-    line, start = 0, -1
-    for index, code in enumerate([*codes, 0x20]):
-        text = chr(code) if code < 0x110000 else " "
-        hyphen = code == _BREAKING_HYPHEN
-        if text not in _SPACES and not hyphen:
-            start = index if start < 0 else start
-            continue
-        if start >= 0:
-            words.append(measure.word(codes, start, index, line, _SOFT_HYPHEN if hyphen else ""))
-            start = -1
-        if text in _LINE_ENDS or hyphen:
+    line = 0
+    for found in _WORDS.finditer(text):
+        word, end = found.groups()
+        if word:
+            shown = _whole(word) + (_SOFT_HYPHEN if end == _BREAKING_HYPHEN else "")
+            words.append(measure.word(shown, found.start(), found.end(1), line))
+        if end != "":
             line += 1
     return words
+
+
+def _characters(raw: Any, count: int, pdfium: Any) -> list[str]:
+    """Return the characters of a page, one for each of PDFium's indexes; one of a pair is a surrogate.
+
+    They are asked for together, and one by one only where PDFium leaves some out of its text, or hides which they are.
+    """
+    units = (ctypes.c_ushort * (count + 1))()
+    got = pdfium.FPDFText_GetText(raw, 0, count, units)
+    known = units[:count] if got == count + 1 else [_HIDDEN] * count
+    codes = [pdfium.FPDFText_GetUnicode(raw, index) if code == _HIDDEN else code for index, code in enumerate(known)]
+    return [chr(code) if code < _BEYOND_UNICODE else " " for code in codes]
+
+
+def _whole(text: str) -> str:
+    """Put pairs of surrogates together, which PDFium may give for what is beyond the first 65,536 characters."""
+    if not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 class _Measure:
@@ -103,16 +121,15 @@ class _Measure:
         self._matrix = pdfium.FS_MATRIX()
         self._line, self._asked, self._size = -1, 0, 1.0
 
-    def word(self, codes: list[int], start: int, end: int, line: int, ending: str) -> PdfWord:
-        """Return the word of some characters."""
+    def word(self, text: str, start: int, end: int, line: int) -> PdfWord:
+        """Return the word of the characters from one index to another."""
         pdfium, raw = self._pdfium, self._raw
+        one, other, bottom, top = self._numbers
         pdfium.FPDFText_GetCharOrigin(raw, start, self._references[0], self._references[1])
-        left, baseline = self._turned(self._numbers[0].value, self._numbers[1].value)
+        left, baseline = self._turned(one.value, other.value)
         pdfium.FPDFText_GetCharBox(raw, end - 1, *self._references)
-        sides = [number.value for number in self._numbers]  # left, right, bottom, top
-        right = max(self._turned(sides[0], sides[2])[0], self._turned(sides[1], sides[3])[0], left)
-        size = self._size_of(start, line)
-        return PdfWord(_text(codes[start:end]) + ending, left, right, baseline, size, line)
+        right = max(self._turned(one.value, bottom.value)[0], self._turned(other.value, top.value)[0], left)
+        return PdfWord(text, left, right, baseline, self._size_of(start, line), line)
 
     def _size_of(self, start: int, line: int) -> float:
         """Return the size of letters; that of the first words of a line is asked for, and holds for the others."""
@@ -130,14 +147,6 @@ class _Measure:
         if not self._rotation:
             return x, y
         return {90: (y, -x), 180: (-x, -y), 270: (-y, x)}.get(self._rotation, (x, y))
-
-
-def _text(codes: list[int]) -> str:
-    """Put characters together; PDFium may give one beyond the first 65,536 as a pair."""
-    text = "".join(map(chr, codes))
-    if any(0xD800 <= code <= 0xDFFF for code in codes):
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
 
 
 def page_rules(page: Any) -> list[Rule]:

@@ -2,10 +2,13 @@
 """PDF: words in reading order on the right page, headings, lists, tables, columns, and scans."""
 
 import io
+from contextlib import closing
 from typing import Any
 
 import pytest
+from pypdfium2 import PdfDocument
 
+from f.core.pdf_words import page_words
 from tests.files.passages import passages
 from tests.files.producers import letter, need_tesseract, pages_pdf, pdf_of, scanned_pdf, styles
 from tests.files.reading import failure_of, read, text_of
@@ -225,3 +228,37 @@ def test_a_picture_without_words_says_so() -> None:
     from PIL import Image
 
     assert failure_of(scanned_pdf([Image.new("L", (800, 1000), "white")])) == "no_text"
+
+
+@pytest.mark.parametrize(
+    ("mapped", "words"),
+    [
+        (b"<42> <D835DC65>", ["one", "two\U0001d465", "\U0001d465three", "four"]),  # a pair
+        (b"<42> <006600660069>", ["one", "twoffi", "ffithree", "four"]),  # a ligature
+        (b"<42> <0000>", ["one", "two", "three", "four"]),  # no letter
+        (b"<42> <FFFE>", ["one", "two\ufffe", "\ufffethree", "four"]),  # one that PDFium leaves out of its text
+    ],
+)
+def test_each_word_has_its_own_place_whatever_its_letters_stand_for(mapped: bytes, words: list[str]) -> None:
+    drawn = b"BT /F 10 Tf 50 700 Td (one) Tj 100 0 Td (twoB) Tj 100 0 Td (Bthree) Tj 100 0 Td (four) Tj ET"
+    with closing(PdfDocument(pdf_of_one_font(drawn, mapped))) as document:
+        page = document[0]
+        found = page_words(page.get_textpage())
+
+    assert [word.text for word in found] == words
+    assert [round(word.left, -1) for word in found] == [50, 150, 260 if words[2] == "three" else 250, 350]
+
+
+def pdf_of_one_font(drawn: bytes, mapped: bytes) -> bytes:
+    """Write a page with a font in which some letters stand for others."""
+    letters = b"begincmap 1 begincodespacerange <00> <FF> endcodespacerange 1 beginbfchar %s endbfchar endcmap" % mapped
+    streams = [b"<</Length %d>>stream\n%s\nendstream" % (len(inside), inside) for inside in (drawn, letters)]
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 5 0 R/Resources<</Font<</F 4 0 R>>>>>>",
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>",
+        *streams,
+    ]
+    written = b"%PDF-1.4\n" + b"".join(b"%d 0 obj\n%s\nendobj\n" % pair for pair in enumerate(objects, 1))
+    return written + b"trailer<</Size 7/Root 1 0 R>>\n%%EOF"
