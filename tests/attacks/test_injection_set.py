@@ -11,20 +11,20 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from f.core.hidden_text import visible_text
 from tests.attacks.hostile import leaks
 from tests.conftest import InstallationMaker
+from tests.support import evaluation_data
 from tests.support.cloud import Cloud, chunks, cloud_of, in_parallel, insert_documents, messages, row_counts
 from tests.support.installation import Json, Tenant
 from tests.support.provider_listener import Messages, RecordedRequest
 
-FOLDER = Path(__file__).resolve().parents[3] / "shared" / "evaluation" / "injection"
+FOLDER = evaluation_data.DATA / "injection"
 HERE = FOLDER.is_dir()
-pytestmark = pytest.mark.skipif(not HERE, reason="the attacks of BIPIA do not lie in ../shared/evaluation/injection")
+pytestmark = evaluation_data.needs_data("injection")  # the attacks of BIPIA
 
 FOLLOW_UPS = range(0, 75, 11)
 ADMINS_ONLY, NEIGHBOURS = "FORADMINSONLY", "OFTHENEIGHBOURS"

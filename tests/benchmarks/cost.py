@@ -12,11 +12,9 @@ holds it. One search of the reranker is a question with up to 100 documents, eac
 several (Cohere's rule). One run takes about a minute and a half.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from evaluation.data import DataError, EvaluationSet, Passage, Question, read_sets
 from evaluation.report import Results, Row, bar_plot, print_table, results_folder, save_plot
@@ -25,8 +23,8 @@ from f.core.ai_settings import AiSettings
 from f.core.database import Database
 from f.core.identity import Caller
 from f.core.offline_embedding import embed
-from local.stack import REPOSITORY
 from tests.benchmarks.cost_ways import DOCUMENTS, Providers, Spent, ask_all, counting_providers, our_way, usual_way
+from tests.support.evaluation_data import DATA
 from tests.support.provider_servers import cohere_server, groq_server
 
 SET = "xquad/en"
@@ -40,11 +38,10 @@ USUAL_REPEATED = f"{REPEATED}, usual"
 
 def main() -> None:
     """Measure, print, and keep the results; without the data say where it is to come from."""
-    folder = Path(os.environ.get("DATA") or REPOSITORY.parent / "shared" / "evaluation")
     try:
-        [chosen] = [one for one in read_sets(folder) if one.name == SET]
+        [chosen] = [one for one in read_sets(DATA) if one.name == SET]
     except (DataError, ValueError):
-        print(f"Nothing was measured: {folder} has no set {SET}; DATA names another folder.", file=sys.stderr)
+        print(f"Nothing was measured: {DATA} has no set {SET}; DATA names another folder.", file=sys.stderr)
         return
     with open_stage() as stage, stage.members() as database, cohere_server() as cohere, groq_server() as groq:
         providers = counting_providers(cohere, groq, chosen)

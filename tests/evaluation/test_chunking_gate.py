@@ -3,9 +3,7 @@
 A small fixed part of what `make evaluate` measures, without its packages: offline embeddings, ranked here.
 """
 
-import os
 from operator import mul
-from pathlib import Path
 from statistics import mean
 
 import pytest
@@ -15,11 +13,10 @@ from evaluation.chunking_splitters import ours, size_in_bytes
 from evaluation.chunking_trials import searched_text
 from f.core.chunking import BUDGET_TOKENS, split_document
 from f.core.offline_embedding import embed
+from tests.support.evaluation_data import DATA, needs_data
 
-FOLDER = Path(os.environ.get("DATA") or Path(__file__).resolve().parents[3] / "shared" / "evaluation") / "chunking"
-WITH_DATA = pytest.mark.skipif(
-    not (FOLDER / "questions.jsonl").is_file(), reason="needs the evaluation data's chunking/ (DATA names the folder)"
-)
+FOLDER = DATA / "chunking"
+WITH_DATA = needs_data("chunking/questions.jsonl")
 LONGEST = 200_000
 """Longer texts are left out of the ranking, for time."""
 LEAST_RECALL = 0.765

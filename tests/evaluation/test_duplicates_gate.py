@@ -1,9 +1,7 @@
 """Near duplicates and suggestions must stay as good as they were measured, on a small fixed part of the data."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -17,14 +15,9 @@ from f.core.near_duplicates import is_near
 from f.core.offline_embedding import embed
 from local.database import Server
 from local.settings import Credentials
+from tests.support.evaluation_data import DATA, needs_data
 
-REPOSITORY = Path(__file__).parents[2]
-DATA = Path(os.environ.get("DATA") or "../shared/evaluation")
-FOLDER = DATA if DATA.is_absolute() else REPOSITORY / DATA
-NEEDS_DATA = pytest.mark.skipif(
-    not (FOLDER / "xquad").is_dir() or not (FOLDER / "policyqa").is_dir(),
-    reason=f"there is no evaluation data at {DATA}; evaluation/README.md says what it is",
-)
+NEEDS_DATA = needs_data("xquad", "policyqa")
 MODEL = "offline"
 
 
@@ -42,7 +35,7 @@ def database(stage: Stage) -> Iterator[Database]:
 
 def part(name: str, passages: int) -> EvaluationSet:
     """Return the first passages of a set, without its questions."""
-    chosen = next(found for found in read_sets(FOLDER) if found.name == name)
+    chosen = next(found for found in read_sets(DATA) if found.name == name)
     return replace(chosen, passages=chosen.passages[:passages], questions=())
 
 

@@ -4,7 +4,6 @@ The least figures stand slightly below what is measured. One gate is on the proj
 other needs the evaluation data (DATA, else ../shared/evaluation) and is skipped without.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,14 +22,9 @@ from f.core.retrieval import Query
 from local.database import Server
 from local.samples import load_samples
 from local.settings import Credentials
+from tests.support.evaluation_data import DATA, needs_data
 
-REPOSITORY = Path(__file__).parents[2]
-DATA = Path(os.environ.get("DATA") or "../shared/evaluation")
-FOLDER = DATA if DATA.is_absolute() else REPOSITORY / DATA
-NEEDS_DATA = pytest.mark.skipif(
-    not (FOLDER / "xquad").is_dir() or not (FOLDER / "policyqa").is_dir(),
-    reason=f"there is no evaluation data at {DATA}; evaluation/README.md says what it is",
-)
+NEEDS_DATA = needs_data("xquad", "policyqa")
 QUESTIONS, ANSWERS, TENANTS = 120, 15, 6
 
 
@@ -96,7 +90,7 @@ def test_the_samples_are_found_and_answered(stage: Stage, database: Database) ->
 def test_a_part_of_the_evaluation_data_is_found_and_answered(
     stage: Stage, database: Database, name: str, first: float, fifth: float, covered: float, answered_without: float
 ) -> None:
-    chosen = next(found for found in read_sets(FOLDER) if found.name == name)
+    chosen = next(found for found in read_sets(DATA) if found.name == name)
     tenants = set(chosen.tenants[:TENANTS])
     part = replace(
         chosen,

@@ -1,21 +1,18 @@
 """Real text to put into files: passages of XQuAD in English and Greek, and what a document keeps of them."""
 
 import json
-import os
 from functools import cache
-from pathlib import Path
 
 import pytest
 
 from f.core.clean_text import clean
-
-DATA = Path(os.environ.get("DATA") or Path(__file__).resolve().parents[3] / "shared" / "evaluation") / "xquad"
+from tests.support.evaluation_data import DATA
 
 
 @cache
 def passages(language: str) -> tuple[str, ...]:
     """Return all passages in a language, as a document keeps them, with single spaces."""
-    path = DATA / f"{language}.passages.jsonl"
+    path = DATA / "xquad" / f"{language}.passages.jsonl"
     if not path.exists():
         pytest.skip(f"the evaluation data is not there: {path}")
     lines = path.read_text(encoding="utf-8").splitlines()

@@ -77,6 +77,8 @@ def break_each(guards: Sequence[Guard], workshops: SimpleQueue[Workshop], at_onc
         found = in_a_workshop(workshops, broken)
         if found.failed:
             say(f"noticed    {found.seconds:4.0f} s  {guard.broken}\n{'':19}{found.failed[0]}")
+        elif found.passed and found.skipped:
+            say(f"NO PROOF   {found.seconds:4.0f} s  {guard.broken}\n{'':19}skipped here: {', '.join(found.skipped)}")
         elif found.passed:
             say(f"UNNOTICED  {found.seconds:4.0f} s  {guard.broken}\n{'':19}{', '.join(guard.tests)} pass all the same")
         else:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.mutants.guards import REPOSITORY, Guard
+from tests.support.evaluation_data import DATA
 
 _SECONDS_TO_CLEAR_AWAY = 10
 
@@ -25,6 +26,7 @@ class TestRun:
     Attributes:
         failed: Tests that failed.
         broke: Tests that could not be run: a fixture, an import or the collection failed.
+        skipped: Tests that were not run, because something is missing here.
         seconds: How long it took.
         passed: Whether everything was run and passed.
         log: What was printed.
@@ -33,6 +35,7 @@ class TestRun:
 
     failed: list[str]
     broke: list[str]
+    skipped: list[str]
     seconds: float
     passed: bool
     log: str
@@ -75,8 +78,8 @@ class Workshop:
         ]  # fmt: skip
         begun = time.monotonic()
         code, log = _run_alone(command, self.path, seconds)
-        failed, broke = _read_report(report)
-        return TestRun(failed, broke, time.monotonic() - begun, code == 0, log, timed_out=code is None)
+        failed, broke, skipped = _read_report(report)
+        return TestRun(failed, broke, skipped, time.monotonic() - begun, code == 0, log, timed_out=code is None)
 
     def _write(self, texts: dict[str, str]) -> None:
         """Write files, each time with another time: Python tells by it, in whole seconds, whether to compile anew."""
@@ -114,6 +117,7 @@ def _run_alone(command: list[str], directory: Path, seconds: float) -> tuple[int
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            env={**os.environ, "DATA": str(DATA)},  # a copy has none beside it
         )
         try:
             code: int | None = process.wait(seconds)
@@ -135,14 +139,16 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         return
 
 
-def _read_report(report: Path) -> tuple[list[str], list[str]]:
-    """Return the tests that failed and those that broke, as pytest's report names them."""
+def _read_report(report: Path) -> tuple[list[str], list[str], list[str]]:
+    """Return the tests that failed, that broke and that were skipped, as pytest's report names them."""
     if not report.exists():
-        return [], []
-    failed, broke = [], []
+        return [], [], []
+    failed, broke, skipped = [], [], []
     for case in Xml.parse(report).iter("testcase"):
         if case.find("failure") is not None:
             failed.append(str(case.get("name")))
         if case.find("error") is not None:
             broke.append(str(case.get("name") or case.get("classname")))
-    return failed, broke
+        if case.find("skipped") is not None:
+            skipped.append(str(case.get("name")))
+    return failed, broke, skipped
