@@ -72,6 +72,28 @@ def test_the_words_of_a_removed_chunk_go_and_the_others_stay(world: World) -> No
     assert 0 < sum(words_of(world, tenant, _KEPT).values()) < before
 
 
+def test_removing_many_chunks_of_a_tenant_that_the_planner_knows_nothing_of_takes_no_minutes(world: World) -> None:
+    """It came after the last ANALYZE. Compared with each other, so many words keep a database busy for minutes."""
+    alike = [" ".join(f"word{number * step % 997}" for step in range(1, 151)) for number in range(1, 601)]
+    with world.connected("postgres") as cursor:
+        add_document(cursor, new_tenant(world).id, texts=alike[:100])
+        cursor.execute("ANALYZE")
+    tenant = new_tenant(world)
+    with world.connected(APP) as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT * FROM enter_tenant(%s, NULL, 'system')", (tenant.id,))
+        document = add_document(cursor, tenant.id, texts=alike)
+        cursor.execute("COMMIT")
+        assert sum(words_of(world, tenant, _KEPT).values()) > 80_000
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT * FROM enter_tenant(%s, NULL, 'system')", (tenant.id,))
+        cursor.execute("SET LOCAL statement_timeout = '30s'")
+        cursor.execute("DELETE FROM document_chunks WHERE document_id = %s", (document,))
+        cursor.execute("COMMIT")
+
+    assert words_of(world, tenant, _KEPT) == Counter()
+
+
 def test_the_words_go_with_their_document(world: World) -> None:
     tenant, documents = with_documents(world)
     with world.connected(OPERATOR) as cursor:
