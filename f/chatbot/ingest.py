@@ -72,7 +72,7 @@ def main(
         visibility: Who may see it. A member can only store what they may see themselves.
         assigned_to: The member whom it concerns. A private document is for this member; the acting one by default.
         tags: At most 50 tags of at most 50 characters, kept in lower case.
-        expires_at: When what it describes ends, in ISO 8601.
+        expires_at: When what it describes ends, in ISO 8601. A date alone is the end of that day where the tenant is.
         language: Its language as a PostgreSQL text search configuration, such as english; detected by default.
         source: Where it came from, such as e-mail; at most 200 characters.
         source_url: Address of the original, shown in citations.

@@ -11,6 +11,7 @@ would change nothing makes no version, so that a repeat is safe.
 """
 
 from dataclasses import replace
+from datetime import date
 from typing import Literal
 
 from f.core.arguments import (
@@ -18,9 +19,9 @@ from f.core.arguments import (
     MAXIMUM_CONTENT,
     MAXIMUM_ID,
     MAXIMUM_TITLE,
+    expiry,
     integer,
     is_missing,
-    moment,
     optional_choice,
     optional_id,
     optional_text,
@@ -31,7 +32,7 @@ from f.core.audit import record
 from f.core.chunking import split_document
 from f.core.database import admitted
 from f.core.document_changes import ChangeData, Fields, change_document, hold_document, language_for
-from f.core.documents import VISIBILITIES
+from f.core.documents import VISIBILITIES, expiry_moment
 from f.core.errors import InvalidArgument
 from f.core.identity import identify
 from f.core.job import script
@@ -74,7 +75,7 @@ def main(
         tags: Its new tags, instead of those that it has.
         visibility: Who may see it from now on. A member can only make of it what they could have stored.
         assigned_to: The member whom it concerns. A private document is for this member; the acting one by default.
-        expires_at: When what it describes ends, in ISO 8601.
+        expires_at: When what it describes ends, in ISO 8601. A date alone is the end of that day where the tenant is.
         language: Its language as a PostgreSQL text search configuration; told by a new text by default.
         clear: What is to be empty from now on, of category, tags, assigned_to and expires_at.
     """
@@ -89,7 +90,7 @@ def main(
         "tags": None if is_missing(tags) else tuple(tag_list("tags", tags)),
         "visibility": optional_choice("visibility", visibility, VISIBILITIES),
         "assigned_to": optional_id("assigned_to", assigned_to),
-        "expires_at": moment("expires_at", expires_at),
+        "expires_at": expiry("expires_at", expires_at),
         "language": optional_choice("language", language, LANGUAGES),
     }
     wanted: dict[str, object] = {name: value for name, value in given.items() if value is not None}
@@ -104,6 +105,8 @@ def main(
         held = hold_document(transaction, caller, document, with_text=with_text)
         if text is not None and text != held.fields.content:
             wanted.setdefault("language", language_for(held.fields, text))
+        if isinstance(day := wanted.get("expires_at"), date):
+            wanted["expires_at"] = expiry_moment(transaction, day)
         after: Fields = replace(held.fields, **wanted)  # type: ignore[arg-type] # by name, each checked above
         if after.visibility == "private" and held.fields.visibility != "private" and "assigned_to" not in wanted:
             after = replace(after, assigned_to=transaction.member_id or after.assigned_to)

@@ -9,7 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -29,6 +29,7 @@ MAXIMUM_TAG = 50
 MAXIMUM_TAGS = 50
 MAXIMUM_IDS = 1_000
 MAXIMUM_METADATA_BYTES = 20_000
+_FIRST_EXPIRY_YEAR, _LAST_EXPIRY_YEAR = 1900, 9998
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -171,6 +172,25 @@ def moment(name: str, value: object) -> datetime | None:
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidArgument(f"{name} must be a date such as 2027-01-31 or 2027-01-31T12:00:00+02:00.") from None
+
+
+def expiry(name: str, value: object) -> date | None:
+    """Check when something expires, in ISO 8601: a day alone stays one, because it ends where the tenant is.
+
+    Years are those that calendars and databases can count days from and back to; what never ends has no expiry.
+    """
+    text = optional_text(name, value, 40)
+    if text is None:
+        return None
+    found: date | None
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        found = moment(name, text)
+    if found is not None and not _FIRST_EXPIRY_YEAR <= found.year <= _LAST_EXPIRY_YEAR:
+        years = f"{_FIRST_EXPIRY_YEAR} to {_LAST_EXPIRY_YEAR}"
+        raise InvalidArgument(f"{name} must be in the years {years}; leave it out for what never ends.")
+    return found
 
 
 def identifier(name: str, value: object) -> str:

@@ -7,8 +7,8 @@ from f.core.arguments import (
     MAXIMUM_CATEGORY,
     MAXIMUM_NAME,
     choice,
+    expiry,
     metadata_json,
-    moment,
     optional_choice,
     optional_id,
     optional_text,
@@ -47,7 +47,7 @@ def checked_document(
         visibility: Who may see it; everyone by default.
         assigned_to: The member whom it concerns; of a private document by default the one who acts.
         tags: Tags.
-        expires_at: When what it describes ends.
+        expires_at: When what it describes ends; a day ends where the tenant is.
         language: Its language as a text search configuration; None stays None.
         source: Where it came from.
         source_url: Address of the original.
@@ -67,7 +67,7 @@ def checked_document(
         assigned_to=optional_id("assigned_to", assigned_to) or (caller.member_id if visibility == "private" else None),
         created_by=caller.member_id,
         tags=tuple(tag_list("tags", tags)),
-        expires_at=moment("expires_at", expires_at),
+        expires_at=expiry("expires_at", expires_at),
         source=optional_text("source", source, MAXIMUM_NAME),
         source_url=web_address("source_url", source_url),
         metadata=metadata_json("metadata", metadata),

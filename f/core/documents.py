@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 
 from f.core.chunking import Chunk
@@ -114,6 +114,10 @@ RETURNING d.deleted_at + make_interval(days => t.retention_days) AS kept_until
 
 _MEMBER = "SELECT 1 FROM family_members WHERE tenant_id = %s AND id = %s AND removed_at IS NULL"
 
+_END_OF_DAY = """
+SELECT (%(day)s::date + time '23:59:59') AT TIME ZONE time_zone AS moment FROM tenants WHERE id = %(tenant)s
+"""
+
 _STATE = """
 SELECT id, status, chunk_count, version FROM documents WHERE tenant_id = %s AND id = %s AND deleted_at IS NULL
 """
@@ -121,7 +125,10 @@ SELECT id, status, chunk_count, version FROM documents WHERE tenant_id = %s AND 
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A document as it is to be stored; every field has been checked. Without a language it has the tenant's."""
+    """A document as it is to be stored; every field has been checked.
+
+    Without a language it has the tenant's. A day without a time at which it expires ends where the tenant is.
+    """
 
     title: str
     content: str
@@ -131,7 +138,7 @@ class NewDocument:
     assigned_to: int | None = None
     created_by: int | None = None
     tags: tuple[str, ...] = ()
-    expires_at: datetime | None = None
+    expires_at: date | None = None
     source: str | None = None
     source_url: str | None = None
     metadata: str = "{}"
@@ -203,6 +210,15 @@ def find_same(transaction: Transaction, new: NewDocument) -> SameDocument | None
     return SameDocument(row["id"], row["chunk_count"], row["status"], row["same_content"])
 
 
+def expiry_moment(transaction: Transaction, given: date | None) -> datetime | None:
+    """Return the moment at which something expires: of a day its last second in the tenant's time zone."""
+    if given is None or isinstance(given, datetime):
+        return given
+    [row] = transaction.rows(_END_OF_DAY, {"tenant": transaction.tenant_id, "day": given})
+    moment: datetime = row["moment"]
+    return moment
+
+
 def store(transaction: Transaction, document_id: int, new: NewDocument, chunks: Sequence[Chunk]) -> None:
     """Store a document and its chunks, some at a time; there must be at least one chunk."""
     language = new.language or transaction.language
@@ -216,7 +232,7 @@ def store(transaction: Transaction, document_id: int, new: NewDocument, chunks: 
         "source": new.source,
         "source_url": new.source_url,
         "metadata": new.metadata,
-        "expires_at": new.expires_at,
+        "expires_at": expiry_moment(transaction, new.expires_at),
         "chunk_count": len(chunks),
         "media_type": new.media_type,
         "page_count": new.page_count,

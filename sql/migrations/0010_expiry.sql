@@ -67,3 +67,9 @@ COMMENT ON COLUMN calendar_feeds.secret_hash IS 'SHA-256 of the secret in its ad
 COMMENT ON COLUMN calendar_feeds.created_at IS 'When it was made.';
 COMMENT ON COLUMN calendar_feeds.last_read_at IS 'When it was last read.';
 COMMENT ON COLUMN calendar_feeds.revoked_at IS 'When it was revoked; empty while it is valid.';
+
+-- What never ends has no expiry. Years beyond these are in no calendar, and days are counted from each expiry.
+ALTER TABLE documents NO FORCE ROW LEVEL SECURITY; -- for the next statement; sql/policies forces it again
+UPDATE documents SET expires_at = NULL WHERE expires_at < '1899-12-30 00:00:00+00' OR expires_at >= '9999-01-03 00:00:00+00';
+ALTER TABLE documents
+    ADD CHECK (expires_at >= '1899-12-30 00:00:00+00'::timestamptz AND expires_at < '9999-01-03 00:00:00+00'::timestamptz);

@@ -50,7 +50,7 @@ def test_all_that_is_known_of_a_document_is_told(installation: Installation, ten
     assert data == {
         "document_id": wanted, "current_version": 1, "version": 1, "title": "House", "text": TEXT, "start": 0,
         "next_offset": None, "total_characters": len(TEXT), "page": None, "page_count": 4, "language": "english",
-        "expires_at": "2031-01-01T00:00:00+00:00", "replaced_at": None, "created_by": tenant.adult,
+        "expires_at": "2031-01-01T23:59:59+00:00", "replaced_at": None, "created_by": tenant.adult,
         "media_type": "application/pdf", "ocr_confidence": 0.5, "low_confidence": True, "status": "completed",
         "failure_code": None, "failure_reason": None, "chunks": 3, **given,
     } | {"language": data["language"]}  # fmt: skip

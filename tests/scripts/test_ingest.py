@@ -3,6 +3,7 @@
 
 import json
 import time
+from datetime import UTC
 from functools import partial
 
 import pytest
@@ -53,6 +54,37 @@ def test_each_chunk_is_its_exact_characters_with_page_and_headings(installation:
     assert "Annex" in headings
 
 
+@pytest.mark.parametrize(
+    ("time_zone", "day", "moment"),
+    [
+        ("UTC", "2027-01-31", "2027-01-31T23:59:59+00:00"),
+        ("Europe/Athens", "2027-07-31", "2027-07-31T20:59:59+00:00"),
+        ("America/New_York", "9998-12-31", "9999-01-01T04:59:59+00:00"),
+        ("Asia/Tokyo", "1900-01-01", "1900-01-01T14:59:59+00:00"),
+    ],
+)
+def test_a_day_at_which_something_expires_ends_where_the_tenant_is(
+    installation: Installation, time_zone: str, day: str, moment: str
+) -> None:
+    tenant = installation.new_tenant()
+    run = partial(installation.run, tenant_id=tenant.id)
+    run("f/operations/change_tenant", time_zone=time_zone).done()
+
+    stored = ingest(installation, tenant, "It is valid.", expires_at=day)["document_id"]
+    handed_in = run("f/chatbot/parse_file", content_base64="SXQgaXMgdmFsaWQgdG9vLg==", expires_at=day).data["file_id"]
+    from_file = run("f/chatbot/ingest", file_id=handed_in).data["document_id"]
+    changed = ingest(installation, tenant, "It is valid as well.")["document_id"]
+    run("f/chatbot/update_document", document_id=changed, version=1, expires_at=day).done()
+
+    for each in (stored, from_file, changed):
+        assert document(installation, each)["expires_at"].astimezone(UTC).isoformat() == moment
+        assert run("f/chatbot/get_document", document_id=each).data["expires_at"] == moment
+    expiring = run("f/chatbot/list_expiring", within_days=36_500).data["documents"]
+    assert {found["expires_on"] for found in expiring} <= {day}
+    feed = run("f/chatbot/create_calendar_feed", user_member_id=tenant.adult).data["secret"]
+    assert "BEGIN:VCALENDAR" in installation.run("f/chatbot/read_calendar_feed", secret=feed).data["calendar"]
+
+
 def test_everything_that_is_said_of_a_document_is_kept(installation: Installation, tenant: Tenant) -> None:
     metadata = {"pages": 3, "deep": {"list": [1, 2.5, None, True, "λήγει 🎉"]}, "wm_status_code": 500, "": "\\u0041"}
     data = ingest(
@@ -78,7 +110,7 @@ def test_the_longest_values_that_are_allowed_are_kept(installation: Installation
     data = ingest(
         installation, tenant, "The longest of all papers.", title="t" * 500, category="c" * 100,
         tags=[f"{n:050}" for n in range(50)], source="s" * 200, source_url="https://" + "u" * 1_992,
-        idempotency_key="k" * 200, metadata={"m": "x" * 19_000}, expires_at="0001-01-01",
+        idempotency_key="k" * 200, metadata={"m": "x" * 19_000}, expires_at="1900-01-01",
     )  # fmt: skip
 
     stored = document(installation, data["document_id"])

@@ -90,7 +90,7 @@ def test_a_hit_tells_where_it_stands_and_what_it_is(library: Library) -> None:
     }  # fmt: skip
     assert {key: hit[key] for key in known} == known
     assert hit["heading"] == "Car policy > Excess"
-    assert hit["expires_at"].startswith("2026-12-31T00:00:00+")
+    assert hit["expires_at"].startswith("2026-12-31T23:59:59+")
     assert "T" in hit["created_at"]
     assert hit["created_at"].endswith("+00:00")
     assert "**excess**" in hit["snippet"]

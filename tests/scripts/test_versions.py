@@ -67,7 +67,7 @@ def test_two_versions_are_compared_by_fields_lines_and_words(installation: Insta
 
     assert data["fields"] == [
         {"field": "tags", "old": ["a"], "new": ["b"]},
-        {"field": "expires_at", "old": None, "new": "2031-01-01T00:00:00+00:00"},
+        {"field": "expires_at", "old": None, "new": "2031-01-01T23:59:59+00:00"},
     ]
     assert [(hunk["removed"], hunk["added"], hunk["old_line"], hunk["new_line"]) for hunk in data["hunks"]] == [
         ("400", "500", 3, 3), ("", "Always.\n", 5, 5),
