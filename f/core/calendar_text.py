@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid5
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vDuration
 
-import f.core.errors  # noqa: F401 -- refuses to run as a script
+from f.core.notice_text import one_line
 
 # extra_requirements:
 # icalendar==7.3.0
@@ -55,7 +55,7 @@ def calendar_text(tenant_id: str, documents: Sequence[ExpiringDocument], languag
     calendar.add("name", name)
     calendar.add("x-wr-calname", name)
     calendar.add("refresh-interval", _ASKED_EVERY, parameters={"value": "DURATION"})
-    calendar.add("x-published-ttl", _ASKED_EVERY)
+    calendar.add("x-published-ttl", vDuration(_ASKED_EVERY))
     for document in documents:
         calendar.add_component(_event(tenant_id, document))
     written: bytes = calendar.to_ical()
@@ -71,15 +71,9 @@ def _event(tenant_id: str, document: ExpiringDocument) -> Event:
     event.add("last-modified", changed)
     event.add("dtstart", document.expires_on)
     event.add("dtend", document.expires_on + timedelta(days=1))
-    event.add("summary", _shown(document.title))
+    event.add("summary", one_line(document.title)[:_LONGEST_TEXT])
     if document.category:
-        event.add("description", _shown(document.category))
+        event.add("description", one_line(document.category)[:_LONGEST_TEXT])
     event.add("transp", "TRANSPARENT")
     event.add("class", "PRIVATE")
     return event
-
-
-def _shown(text: str) -> str:
-    """Return a text in one line, without characters that a calendar may not hold."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.split())[:_LONGEST_TEXT]

@@ -4,14 +4,15 @@ Shared module, for operators' scripts. A delivery is written down and committed 
 and what became of it afterwards. What certainly did not arrive waits and is tried again, later each time; what may have
 arrived is ``unknown`` and never sent again, and so is what a killed run has left as ``sending``. Two runs at once take
 different deliveries: the row is made or changed by one of them alone. Who may see the document is asked in the very
-statement that takes a notice: nobody is written to of what was hidden from them since.
+statement that takes a notice: nobody is written to of what was hidden from them since. Of a document only the last
+threshold is told: a notice that still waits when the next one is written is never taken again.
 """
 
 import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, TypedDict
 
@@ -37,6 +38,8 @@ MOST_OF_A_TENANT = 500
 """So many times does a run send something for one tenant; the next run goes on."""
 LONGEST_WAIT_SECONDS = 86_400
 """How long a receiver may ask for patience."""
+THRESHOLDS = ["30_days", "7_days", "1_day", "expired"]
+"""In the order in which a document reaches them."""
 
 _GIVE_UP = """
 -- What was being sent when its run ended: nobody knows whether it arrived.
@@ -50,7 +53,8 @@ RETURNING id
 _CLAIM = """
 -- Takes notices that are due, of one member: those never sent by this channel, and those whose next try is due. The
 -- document must still be there, expire when the notice says, and be one that the member may see; for a mail the member
--- must have an account. Whoever makes or changes the row of a delivery has it; the other run finds it taken.
+-- must have an account. There must be no notice of a later threshold, which tells of the same. Whoever makes or changes
+-- the row of a delivery has it; the other run finds it taken.
 WITH due AS (
     SELECT n.document_id, n.member_id, n.threshold, n.expires_at, d.title, u.email, t.language::text AS language,
            (n.expires_at AT TIME ZONE t.time_zone)::date AS expires_on,
@@ -68,6 +72,11 @@ WITH due AS (
          AND known.channel = %(channel)s
     WHERE n.tenant_id = %(tenant)s AND n.created_at > now() - make_interval(days => %(days)s)
       AND (%(channel)s <> 'email' OR u.email IS NOT NULL)
+      AND NOT EXISTS (
+          SELECT FROM expiry_notices AS later
+          WHERE later.tenant_id = n.tenant_id AND later.document_id = n.document_id AND later.member_id = n.member_id
+            AND later.expires_at = n.expires_at
+            AND array_position(%(thresholds)s, later.threshold) > array_position(%(thresholds)s, n.threshold))
       AND (known.id IS NULL OR known.status = 'waiting' AND known.next_attempt_at <= now())
     ORDER BY n.member_id, n.expires_at, n.id
     LIMIT %(most)s
@@ -149,16 +158,30 @@ class Fate:
             ``unknown`` for what may have arrived.
         reason: Why, without addresses or content.
         wait_seconds: How long to wait at least, where the receiver says so.
-        trouble: Set when nothing else would get through either: the run ends with it.
+        trouble: What somebody should see to, in how the channel is set up or in its server: the run fails with it.
+        goes_on: Whether something else may get through in spite of the trouble; otherwise the run ends at once.
     """
 
     status: Status
     reason: str | None = None
     wait_seconds: int = 0
     trouble: KnowledgeError | None = None
+    goes_on: bool = False
 
 
 Send = Callable[[Sequence[Notice]], Fate]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What is sent by in a run, until when, and what has become of it so far."""
+
+    channel: Channel
+    send: Send
+    at_once: int
+    until: float
+    counts: Counter[str] = field(default_factory=Counter)
+    troubles: list[KnowledgeError] = field(default_factory=list)
 
 
 def deliver(channel: Channel, send: Send, *, at_once: int) -> DeliveryData:
@@ -170,25 +193,27 @@ def deliver(channel: Channel, send: Send, *, at_once: int) -> DeliveryData:
         at_once: So many notices go together at most.
 
     Raises:
-        KnowledgeError: When the channel is out of order, at once; after all tenants, when it failed for some.
+        KnowledgeError: When the channel is out of order, at once; after all tenants, when it failed for some or may be
+            out of order.
     """
-    counts: Counter[str] = Counter()
+    run = _Run(channel, send, at_once, time.monotonic() + SECONDS_A_RUN)
     failed: dict[str, str] = {}
-    until = time.monotonic() + SECONDS_A_RUN
     with open_database(OPERATORS_DATABASE) as database:
         tenants = database.tenant_ids()
         random.shuffle(tenants)
         for tenant in tenants:
             try:
-                trouble = _deliver_of_tenant(database, background(tenant), channel, send, at_once, until, counts)
+                goes_on = _deliver_of_tenant(database, background(tenant), run)
             except KnowledgeError as error:
                 failed[tenant] = str(error)
                 continue
-            if trouble is not None:
-                raise trouble
+            if not goes_on:
+                break
+    if run.troubles:
+        raise run.troubles[-1]
     if failed:
         raise KnowledgeError(f"It failed for {len(failed)} tenant(s): {failed}")
-    return _data(counts, set_up=True)
+    return _data(run.counts, set_up=True)
 
 
 def not_set_up() -> DeliveryData:
@@ -196,31 +221,25 @@ def not_set_up() -> DeliveryData:
     return _data(Counter(), set_up=False)
 
 
-def _deliver_of_tenant(
-    database: Database,
-    caller: Caller,
-    channel: Channel,
-    send: Send,
-    at_once: int,
-    until: float,
-    counts: Counter[str],
-) -> KnowledgeError | None:
-    """Send what is due of one tenant, and count; returns what ends the run, if anything does."""
+def _deliver_of_tenant(database: Database, caller: Caller, run: _Run) -> bool:
+    """Send what is due of one tenant, and count; tells whether the run goes on."""
     with database.transaction(caller) as transaction:
-        counts["unknown"] += _give_up(transaction, channel)
+        run.counts["unknown"] += _give_up(transaction, run.channel)
     for _ in range(MOST_OF_A_TENANT):
-        if time.monotonic() > until:
+        if time.monotonic() > run.until:
             break
         with database.transaction(caller) as transaction:
-            notices = _claim(transaction, channel, at_once)
+            notices = _claim(transaction, run.channel, run.at_once)
         if not notices:
             break
-        fate = send(notices)
+        fate = run.send(notices)
         with database.transaction(caller) as transaction:
-            counts.update(_settle(transaction, notices, fate))
+            run.counts.update(_settle(transaction, notices, fate))
         if fate.trouble is not None:
-            return fate.trouble
-    return None
+            run.troubles.append(fate.trouble)
+            if not fate.goes_on:
+                return False
+    return True
 
 
 def _give_up(transaction: Transaction, channel: Channel) -> int:
@@ -231,7 +250,13 @@ def _give_up(transaction: Transaction, channel: Channel) -> int:
 
 def _claim(transaction: Transaction, channel: Channel, most: int) -> list[Notice]:
     """Take notices of one member; none is due gives none."""
-    parameters = {"tenant": transaction.tenant_id, "channel": channel, "days": DAYS_WORTH_TELLING, "most": most}
+    parameters = {
+        "tenant": transaction.tenant_id,
+        "channel": channel,
+        "days": DAYS_WORTH_TELLING,
+        "thresholds": THRESHOLDS,
+        "most": most,
+    }
     return [Notice(tenant_id=transaction.tenant_id, **row) for row in transaction.rows(_CLAIM, parameters)]
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _LONGEST_TITLE = 200
 _HIDDEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
+_PICTURES = ("So", "Sk")
+_JOINER, _AS_PICTURE = "\u200d", "\ufe0f"
 _MONTHS = {
     "en": "January February March April May June July August September October November December",
     "el": "Ιανουαρίου Φεβρουαρίου Μαρτίου Απριλίου Μαΐου Ιουνίου Ιουλίου Αυγούστου Σεπτεμβρίου Οκτωβρίου Νοεμβρίου "
@@ -75,10 +77,32 @@ def mail_text(notices: Sequence["Notice"]) -> MailText:
 
 
 def shown_title(title: str) -> str:
-    """Return a title as one line without characters that cannot be seen; nothing left gives an ellipsis."""
-    visible = "".join(" " if unicodedata.category(character) in _HIDDEN else character for character in title)
-    line = " ".join(visible.split())
-    return (line if len(line) <= _LONGEST_TITLE else line[: _LONGEST_TITLE - 1] + "…") or "…"
+    """Return a title as one line, cut with an ellipsis where it is too long."""
+    line = one_line(title)
+    return line if len(line) <= _LONGEST_TITLE else line[: _LONGEST_TITLE - 1] + "…"
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line without characters that cannot be seen, but for those that join two pictures.
+
+    Nothing left gives an ellipsis.
+    """
+    visible = "".join(
+        " " if unicodedata.category(character) in _HIDDEN and not _joins(text, place) else character
+        for place, character in enumerate(text)
+    )
+    return " ".join(visible.split()) or "…"
+
+
+def _joins(text: str, place: int) -> bool:
+    """Tell whether a character joins the picture before it with the one after it."""
+    around = text[max(place - 1, 0) : place], text[place + 1 : place + 2]
+    return text[place] == _JOINER and all(_is_picture(character) for character in around)
+
+
+def _is_picture(character: str) -> bool:
+    """Tell whether a character is a picture, the colour of one, or says that the one before it is."""
+    return bool(character) and (character == _AS_PICTURE or unicodedata.category(character) in _PICTURES)
 
 
 def _line(wording: _Wording, notice: "Notice") -> str:

@@ -3,8 +3,10 @@
 Shared module. It reads the resource ``f/operations/notice_webhook`` (url, signing_secret). Requests are signed as the
 specification Standard Webhooks says, so that a receiver checks them with a library: HMAC-SHA256 over the delivery's id,
 the time and the body, in the headers webhook-id, webhook-timestamp and webhook-signature. The id is the same in every
-try: by it a receiver tells a repeat. 2xx is taken; by contract 429 and 503 say that the request was not taken, every
-other 4xx that it never will be. Redirects are not followed, and the answer's body is not read.
+try: by it a receiver tells a repeat. 2xx is taken; by contract 408, 425, 429 and 503 say that the request was not taken
+for now, and 409, 410, 413 and 422 that this one never will be. Every other 3xx and 4xx is about the address, the secret
+or what stands between, and not about the notice: it waits, and the run fails so that somebody sees to it. Redirects are
+not followed, and the answer's body is not read.
 """
 
 # extra_requirements:
@@ -19,7 +21,6 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -31,7 +32,10 @@ WEBHOOK = "f/operations/notice_webhook"
 _TIMEOUT_SECONDS = 10
 _SECRET_PREFIX = "whsec_"  # noqa: S105 -- how a secret begins, not one
 _SHORTEST_SECRET_BYTES = 24
-_NOT_TAKEN = (429, 503)
+_NOT_TAKEN = (408, 425, 429, 503)
+_NEVER_TAKEN = (409, 410, 413, 422)
+_MAY_BE_THE_SIGNATURE = 400
+_HIGHEST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def webhook_settings() -> WebhookSettings | None:
     if not url or not isinstance(value, dict):
         return None
     if not _is_safe(url):
-        raise Misconfigured(f"The url of {WEBHOOK} must begin with https://.")
+        raise Misconfigured(f"The url of {WEBHOOK} must be an address that begins with https://.")
     secret = str(value.get("signing_secret") or "")
     try:
         key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
@@ -81,20 +85,31 @@ def post(client: httpx.Client, settings: WebhookSettings, notices: Sequence[Noti
         with client.stream("POST", settings.url, content=body, headers=headers) as answer:
             return _by_status(answer.status_code, answer.headers.get("retry-after", ""))
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
-        trouble = ChannelUnavailable("The webhook's server does not answer; what is due waits.")
+        trouble = ChannelUnavailable(
+            "The webhook's server does not answer, or its certificate cannot be trusted; what is due waits."
+        )
         return Fate("waiting", "The webhook's server cannot be reached.", trouble=trouble)
+    except (httpx.InvalidURL, UnicodeError):  # raised while a request is made, before anything is sent
+        unusable = Misconfigured(f"The url of {WEBHOOK} is none that can be posted to; what is due waits.")
+        return Fate("waiting", "The webhook's address cannot be used.", trouble=unusable)
     except httpx.HTTPError as error:
         return Fate("unknown", f"The webhook's server broke off ({type(error).__name__}).")
 
 
 def _is_safe(url: str) -> bool:
-    """Tell whether what is posted to an address is encrypted, or stays on the machine."""
-    parts = urlsplit(url)
+    """Tell whether an address can be posted to, and what is posted is encrypted or stays on the machine."""
     try:
-        here = parts.hostname == "localhost" or ipaddress.ip_address(parts.hostname or "").is_loopback
+        parts = httpx.URL(url)
+        host, named = parts.host, parts.raw_host.decode().encode("idna")
+    except (httpx.InvalidURL, UnicodeError):
+        return False
+    if not named or not 0 < (parts.port or 1) <= _HIGHEST_PORT:
+        return False
+    try:
+        here = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         here = False
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and here))
+    return parts.scheme == "https" or (parts.scheme == "http" and here)
 
 
 def _body(notice: Notice) -> bytes:
@@ -130,6 +145,12 @@ def _by_status(status: int, retry_after: str) -> Fate:
     if status in _NOT_TAKEN:
         wait = int(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 10 else 0
         return Fate("waiting", f"The webhook's server did not take it for now ({status}).", wait_seconds=wait)
-    if 300 <= status < 500:
+    if status in _NEVER_TAKEN:
         return Fate("failed", f"The webhook's server refused it ({status}).")
+    if 300 <= status < 500:
+        trouble = Misconfigured(
+            f"The webhook's server refuses requests ({status}); see to {WEBHOOK}. What is due waits."
+        )
+        refused = f"The webhook's server refuses requests ({status})."
+        return Fate("waiting", refused, trouble=trouble, goes_on=status == _MAY_BE_THE_SIGNATURE)
     return Fate("unknown", f"The webhook's server failed ({status}).")

@@ -67,6 +67,30 @@ def test_a_channel_that_fails_does_not_stop_the_other_and_the_flow_says_so(post:
     assert (len(post.box.mails), len(post.receiver.posted)) == (1, 1)
 
 
+def test_a_webhook_that_refuses_the_installation_fails_the_flow_and_loses_nothing(post: Post) -> None:
+    tenant = post.tenant()
+    expiring(post, tenant, "Passport", visibility="admins_only")
+    post.receiver.status = 401
+
+    failed = post.installation.flow(EXPIRE)
+
+    assert "Sending notices failed (webhook)" in failed.text
+    assert failed.status >= 500
+    post.receiver.status = 200
+    post.let_time_pass()
+    assert post.installation.flow(DELIVER).data["webhook"] == {**NOTHING, "sent": 1}
+
+
+def test_notices_that_failed_for_good_are_told(post: Post) -> None:
+    tenant = post.tenant()
+    expiring(post, tenant, "Passport", visibility="admins_only")
+    post.receiver.status = 410
+
+    data = post.installation.flow(EXPIRE).data
+
+    assert (data["email"], data["webhook"]) == ({**NOTHING, "sent": 1}, {**NOTHING, "failed": 1})
+
+
 def test_channels_that_are_not_set_up_are_no_failure(post: Post) -> None:
     tenant = post.tenant()
     expiring(post, tenant, "Passport")

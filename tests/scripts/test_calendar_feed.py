@@ -92,6 +92,7 @@ def test_a_calendar_program_gets_what_expires_as_all_day_events(installation: In
     assert passport.dtstamp.value.utcoffset() == timedelta(0)
     assert passport.transp.value == "TRANSPARENT"
     assert "REFRESH-INTERVAL;VALUE=DURATION:PT6H\r\n" in text
+    assert "X-PUBLISHED-TTL:PT6H\r\n" in text
     assert "NAME:Έγγραφα που λήγουν\r\n" in text
     assert "secret text" not in text
     assert fetch(installation, feed["path"]).content == answer.content, "the same calendar for the same documents"
@@ -120,8 +121,10 @@ def test_an_event_keeps_its_name_and_tells_no_id(installation: Installation, ten
         ("x" * 500, "x" * 500),
         ("Ω" * 200 + "🏡" * 50, "Ω" * 200 + "🏡" * 50),
         ("a\u2028b\x0bc\x85d", "a b c d"),
+        ("👨\u200d👩\u200d👧 Family\u200d pass", "👨\u200d👩\u200d👧 Family pass"),
+        ("\u200b", "…"),
     ],
-    ids=["lines", "signs", "long", "wide", "breaks"],
+    ids=["lines", "signs", "long", "wide", "breaks", "joined", "nothing"],
 )
 def test_a_hostile_title_stays_a_title(installation: Installation, title: str, shown: str) -> None:
     tenant = installation.new_tenant()

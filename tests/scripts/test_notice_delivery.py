@@ -10,6 +10,11 @@ import pytest
 import standardwebhooks
 import trustme
 
+from f.core.errors import Misconfigured
+from f.core.mail_channel import MailServer, MailSettings
+from f.core.notice_delivery import Notice
+from f.core.webhook_channel import WebhookSettings, webhook_client
+from f.core.webhook_channel import post as post_notice
 from tests.scripts.notice_stage import (
     EMAIL,
     SIGNING_SECRET,
@@ -33,6 +38,8 @@ HOSTILE = {
     "Ω" * 400: "“" + "Ω" * 199 + "…”",
     "%s {title} {0}": "“%s {title} {0}”",
     ".\r\n.\r\n": "“. .”",
+    "👨\u200d👩\u200d👧 Family\u200d pass": "“👨\u200d👩\u200d👧 Family pass”",
+    "👩🏽\u200d⚕\ufe0f \u200d👧": "“👩🏽\u200d⚕\ufe0f 👧”",
 }
 
 
@@ -211,6 +218,52 @@ def test_an_address_that_is_refused_stops_nobody_elses_mail(post: Post) -> None:
     assert post.counts(EMAIL) == {}
 
 
+@pytest.mark.parametrize(
+    ("settings", "sender_code", "said"),
+    [({"user": "", "password": ""}, 250, "(530)"), ({}, 550, "(550)"), ({}, "553 5.7.1", "(553)")],
+)
+def test_a_sender_that_is_refused_ends_the_run_and_everything_waits(
+    post: Post, settings: dict[str, object], sender_code: int | str, said: str
+) -> None:
+    tenant = post.tenant()
+    for member in (tenant.adult, tenant.admin):
+        post.notice(tenant, member)
+    post.use_mail(**settings)
+    post.box.sender_code = sender_code
+
+    message = post.installation.run(EMAIL).crashed()
+
+    assert "f/operations/smtp" in message
+    assert said in message
+    assert post.statuses(tenant) == ["waiting"], "the other one was not even taken"
+    post.use_mail()
+    post.box.sender_code = 250
+    post.let_time_pass()
+    assert post.counts(EMAIL) == {"sent": 2}
+
+
+@pytest.mark.parametrize(("where", "code"), [("recipient", "554 5.7.1"), ("recipient", 530), ("data", "550 5.7.60")])
+def test_a_refusal_that_may_be_meant_for_all_mails_is_said_and_tried_again(
+    post: Post, where: str, code: int | str
+) -> None:
+    tenant = post.tenant()
+    for member in tenant.types.values():
+        post.notice(tenant, member)
+    for member in tenant.types.values():
+        if where == "recipient" and member != tenant.admin:
+            post.box.recipient_codes[post.address(tenant, member)] = code
+    if where == "data":
+        post.box.data_code = code
+
+    assert "f/operations/smtp" in post.installation.run(EMAIL).crashed()
+
+    taken = 1 if where == "recipient" else 0
+    assert sorted(post.statuses(tenant)) == ["sent"] * taken + ["waiting"] * (4 - taken)
+    post.box.reset()
+    post.let_time_pass()
+    assert post.counts(EMAIL) == {"sent": 4 - taken}
+
+
 def test_a_mail_that_may_have_arrived_is_never_sent_again(post: Post) -> None:
     tenant = post.tenant()
     post.notice(tenant, tenant.adult)
@@ -260,8 +313,8 @@ def test_a_server_that_nobody_vouches_for_is_told_neither_password_nor_title(pos
     tenant = post.tenant()
     post.notice(tenant, tenant.adult)
     for context, host, said in (
-        (server_context(trustme.CA()), "localhost", "does not answer"),
-        (server_context(post.authority, "other.example"), "localhost", "does not answer"),
+        (server_context(trustme.CA()), "localhost", "certificate"),
+        (server_context(post.authority, "other.example"), "localhost", "certificate"),
         (None, "127.1", "offers no encryption"),  # this machine, by a name that does not say so
     ):
         box = MailBox()
@@ -310,6 +363,53 @@ def test_settings_that_cannot_be_used_are_said_without_secrets(post: Post) -> No
     assert post.deliveries(tenant) == []
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"password": "pässword"}, {"user": "jürgen"}, {"host": "mail..example.com"}, {"host": "m" * 64 + ".example"},
+     {"port": 70_000}, {"port": -1}, {"port": True}],
+)  # fmt: skip
+def test_how_mails_are_sent_is_checked_before_anything_is_taken(post: Post, settings: dict[str, object]) -> None:
+    tenant = post.tenant()
+    post.notice(tenant, tenant.adult)
+    post.use_mail(**settings)
+
+    message = post.installation.run(EMAIL).crashed()
+
+    assert "f/operations/smtp" in message
+    assert "pässword" not in message
+    assert post.deliveries(tenant) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost:abc/", "https://a..b.example/", "https://" + "a" * 70 + ".example/", "https://xn--/",
+     "https://[::1", "https://localhost:70000/", "https:///notices"],
+)  # fmt: skip
+def test_the_webhooks_address_is_checked_before_anything_is_taken(post: Post, url: str) -> None:
+    tenant = post.tenant()
+    post.notice(tenant, tenant.adult)
+    post.use_webhook(url)
+
+    assert "f/operations/notice_webhook" in post.installation.run(WEBHOOK).crashed()
+    assert post.deliveries(tenant) == []
+
+
+def test_an_address_that_no_check_has_found_out_leaves_waiting_what_was_taken() -> None:
+    moment = datetime(2031, 3, 9, tzinfo=UTC)
+    notice = Notice(
+        "a", "b", 1, 2, "Passport", "7_days", moment, moment.date(), 7, "member@family.example", "english"
+    )  # fmt: skip
+    by_mail = MailServer(MailSettings("mail..example.com", 587, "", "", "", "notices@brain.example")).send([notice])
+    with webhook_client() as client:
+        posted = [
+            post_notice(client, WebhookSettings(url, b"key"), [notice])
+            for url in ("https://a..b.example/", "https://xn--/", "http://localhost:abc/")
+        ]
+
+    assert [fate.status for fate in (by_mail, *posted)] == ["waiting"] * 4
+    assert {type(fate.trouble) for fate in (by_mail, *posted)} == {Misconfigured}
+
+
 def test_one_tenants_trouble_stops_nobody_elses_notices(post: Post) -> None:
     broken, whole = post.tenant(), post.tenant()
     for tenant in (broken, whole):
@@ -351,8 +451,8 @@ def test_a_request_is_signed_so_that_a_receiver_can_check_it(post: Post) -> None
 
 @pytest.mark.parametrize(
     ("status", "became"),
-    [(204, "sent"), (302, "failed"), (404, "failed"), (410, "failed"), (429, "waiting"), (503, "waiting"),
-     (500, "unknown"), (502, "unknown")],
+    [(204, "sent"), (409, "failed"), (410, "failed"), (413, "failed"), (422, "failed"), (408, "waiting"),
+     (425, "waiting"), (429, "waiting"), (503, "waiting"), (500, "unknown"), (502, "unknown")],
 )  # fmt: skip
 def test_what_a_receiver_answers_says_what_became_of_it(post: Post, status: int, became: str) -> None:
     tenant = post.tenant()
@@ -362,7 +462,7 @@ def test_what_a_receiver_answers_says_what_became_of_it(post: Post, status: int,
 
     assert post.counts(WEBHOOK) == {became: 1}
 
-    assert len(post.receiver.posted) == 1, "redirects are not followed"
+    assert len(post.receiver.posted) == 1
     (delivery,) = post.deliveries(tenant)
     if became == "waiting":
         assert delivery["waits"].total_seconds() == 7_200
@@ -371,6 +471,64 @@ def test_what_a_receiver_answers_says_what_became_of_it(post: Post, status: int,
     assert post.counts(WEBHOOK) == ({"sent": 1} if became == "waiting" else {})
     names = [posted.headers["webhook-id"] for posted in post.receiver.posted]
     assert set(names) == {str(delivery["id"])}, "the id is the same in every try"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 403, 404, 405, 407, 421])
+def test_an_answer_about_the_webhook_itself_ends_the_run_and_everything_waits(post: Post, status: int) -> None:
+    tenant = post.tenant()
+    for member in (tenant.adult, tenant.admin):
+        post.notice(tenant, member)
+    post.receiver.status = status
+    post.receiver.headers = {"location": f"http://127.0.0.1:{post.webhook_port}/elsewhere"}
+
+    message = post.installation.run(WEBHOOK).crashed()
+
+    assert "f/operations/notice_webhook" in message
+    assert f"({status})" in message
+    assert len(post.receiver.posted) == 1, "redirects are not followed, and nothing else is tried"
+    assert post.statuses(tenant) == ["waiting"]
+    post.receiver.status = 200
+    post.let_time_pass()
+    assert post.counts(WEBHOOK) == {"sent": 2}
+
+
+def test_an_answer_that_may_be_about_the_signature_is_said_and_stops_nobody_elses_notice(post: Post) -> None:
+    tenant = post.tenant()
+    for member in (tenant.adult, tenant.admin):
+        post.notice(tenant, member)
+    post.receiver.status = 400
+
+    assert "f/operations/notice_webhook" in post.installation.run(WEBHOOK).crashed()
+
+    assert (len(post.receiver.posted), post.statuses(tenant)) == (2, ["waiting"] * 2)
+    post.receiver.status = 200
+    post.let_time_pass()
+    assert post.counts(WEBHOOK) == {"sent": 2}
+
+
+@pytest.mark.parametrize("script", [EMAIL, WEBHOOK])
+def test_only_the_last_threshold_of_a_document_is_told(post: Post, script: str) -> None:
+    tenant = post.tenant()
+    document = post.notice(tenant, tenant.adult, days=-0.01)
+    post.box.recipient_codes[post.address(tenant, tenant.adult)] = 450
+    post.receiver.status = 503
+    assert post.counts(script) == {"waiting": 1}
+    post.installation.query(
+        "INSERT INTO expiry_notices (tenant_id, document_id, member_id, threshold, expires_at)"
+        " SELECT tenant_id, document_id, member_id, 'expired', expires_at FROM expiry_notices WHERE document_id = %s",
+        (document,),
+    )
+    post.box.reset()
+    post.receiver.reset()
+    post.let_time_pass()
+
+    assert post.counts(script) == {"sent": 1}
+
+    assert post.counts(script) == {}
+    if script == EMAIL:
+        assert [mail.text.count("“Passport”") for mail in post.box.mails] == [1]
+    else:
+        assert [json.loads(posted.body)["threshold"] for posted in post.receiver.posted] == ["expired"]
 
 
 def test_a_request_that_may_have_arrived_is_never_sent_again(post: Post) -> None:

@@ -43,7 +43,8 @@ class MailBox:
     Attributes:
         mails: All that came, in their order.
         logins: The passwords that it was told.
-        recipient_codes: What it answers when it is told a recipient; others are taken.
+        sender_code: What it answers when it is told the sender; a code, or that with the exact one of RFC 3463.
+        recipient_codes: The same when it is told a recipient; others are taken.
         data_code: What it answers to a mail.
         drops_at: ``mail`` or ``data``: where it closes the connection instead of answering.
         holds_at: The same, where it does not answer until the connection is closed.
@@ -52,8 +53,9 @@ class MailBox:
 
     mails: list[Mail] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
-    recipient_codes: dict[str, int] = field(default_factory=dict)
-    data_code: int = 250
+    sender_code: int | str = 250
+    recipient_codes: dict[str, int | str] = field(default_factory=dict)
+    data_code: int | str = 250
     drops_at: str = ""
     holds_at: str = ""
     has_one: threading.Event = field(default_factory=threading.Event)
@@ -73,6 +75,8 @@ class MailBox:
         self, server: Any, _session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
         await self._stop_here(server, "mail")
+        if self.sender_code != 250:
+            return f"{self.sender_code} as told"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 OK"
