@@ -1,9 +1,13 @@
 """Mails: who wrote to whom about what, the words, and what is attached.
 
-Shared module, pure. Of several forms of the same words the plain one is taken, else the HTML. Attachments are files
-inside of the mail, forwarded mails too.
+Shared module, pure. Of several forms of the same words the plain one is taken, else the HTML; words that follow each
+other stay in their order. Attachments are files inside of the mail, forwarded mails too.
 """
 
+import codecs
+from base64 import b64decode
+from binascii import Error as NoBase64
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import policy
 from email.message import Message
@@ -13,10 +17,11 @@ from functools import partial
 from f.core.clean_text import clean, one_line, tidy, title_of
 from f.core.markdown_tables import markdown_table
 from f.core.parsed_parts import Entry, Extracted, Unreadable, Work
-from f.core.text_files import decoded
+from f.core.text_files import decoded, decoded_as
 from f.core.web_pages import html_to_markdown
 from f.core.zip_files import shown_name
 
+_WORDS = frozenset({"text/plain", "text/html"})
 _FIELDS = ("From", "To", "Cc", "Date", "Subject")
 _SMALL_PICTURE_BYTES = 10_000
 _MOST_PARTS = 5_000
@@ -27,8 +32,7 @@ _ENDINGS = {"message/rfc822": ".eml", "text/html": ".html", "text/plain": ".txt"
 class _Found:
     """What a mail holds."""
 
-    plain: list[str] = field(default_factory=list)
-    html: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
     attached: list[Message] = field(default_factory=list)
     pictures_left_out: int = 0
 
@@ -36,12 +40,12 @@ class _Found:
 def read_mail(content: bytes, work: Work) -> Extracted:
     """Read a mail; its text is a table of its fields and its words."""
     try:
-        mail = BytesParser(policy=policy.default).parsebytes(content)
+        mail = BytesParser(policy=policy.default).parsebytes(content.removeprefix(codecs.BOM_UTF8))
     except RecursionError:
         raise Unreadable("damaged", "The mail is made of parts inside of each other without end.") from None
     found = _look_through(mail)
     fields = [(name, value) for name in _FIELDS if (value := _field(mail, name))]
-    words = "\n\n".join(text for text in found.plain if text) or "\n\n".join(text for text in found.html if text)
+    words = "\n\n".join(text for text in found.words if text)
     table = markdown_table([("Mail", ""), *fields])
     entries = [_entry(part, number) for number, part in enumerate(found.attached, 1)]
     if not words.strip() and not fields and not entries:
@@ -64,35 +68,50 @@ def _look_through(mail: Message) -> _Found:
         if seen > _MOST_PARTS:
             raise Unreadable("too_large", f"The mail has more than {_MOST_PARTS:,} parts.")
         kind = part.get_content_type()
-        payload = part.get_payload()
-        if kind.startswith("multipart/") and isinstance(payload, list):
-            children = [child for child in payload if isinstance(child, Message)]
+        if kind.startswith("multipart/") and part.is_multipart():
+            children = list(_parts(part))
             waiting.extend(reversed(_chosen(children) if kind == "multipart/alternative" else children))
-        elif kind in ("text/plain", "text/html") and (part is mail or _is_body(part)):
-            text = _text(part)
-            (found.html if kind == "text/html" else found.plain).append(text)
+        elif (kind in _WORDS or kind.startswith("multipart/")) and (part is mail or _is_body(part)):
+            found.words.append(_text(part))
         elif kind.startswith("image/") and part.get("Content-ID") and len(_bytes(part)) < _SMALL_PICTURE_BYTES:
             found.pictures_left_out += 1
-        elif not kind.startswith("multipart/"):
+        else:
             found.attached.append(part)
     return found
 
 
 def _chosen(forms: list[Message]) -> list[Message]:
-    """Choose of several forms of the same: the plain one if it has words, else the last, which is the richest."""
-    plain = [form for form in forms if form.get_content_type() == "text/plain" and _bytes(form).strip()]
-    others = [form for form in forms if form.get_content_maintype() not in ("text", "multipart")]
-    mixed = [form for form in forms if form.get_content_maintype() == "multipart"]
-    if plain:
-        return [plain[0], *others, *[child for form in mixed for child in _attached_within(form)]]
-    return forms[-1:]
+    """Choose of several forms of the same: the plain one, else the last, which is the richest, of those with words."""
+    plain = [form for form in forms if form.get_content_type() == "text/plain" and _has_words(form)]
+    chosen = (plain or [form for form in reversed(forms) if _has_words(form)] or forms[-1:])[:1]
+    others = [form for form in forms if form not in chosen]
+    files = [form for form in others if form.get_content_maintype() not in ("text", "multipart")]
+    return [*chosen, *files, *[child for form in others for child in _attached_within(form)]]
+
+
+def _has_words(form: Message) -> bool:
+    """Tell whether there are words in a form, or in the parts that it is made of."""
+    waiting = [form]
+    while waiting:
+        part = waiting.pop()
+        if part.get_content_type() in _WORDS and _bytes(part).strip():
+            return True
+        if part.get_content_maintype() == "multipart":
+            waiting.extend(_parts(part))
+    return False
 
 
 def _attached_within(form: Message) -> list[Message]:
     """List what goes along with a form that is not taken: its pictures and files, but not its words."""
-    payload = form.get_payload()
-    children = payload if isinstance(payload, list) else []
-    return [c for c in children if isinstance(c, Message) and c.get_content_maintype() not in ("text", "multipart")]
+    if form.get_content_maintype() != "multipart":
+        return []
+    return [child for child in _parts(form) if child.get_content_maintype() not in ("text", "multipart")]
+
+
+def _parts(part: Message) -> Iterator[Message]:
+    """Yield the parts that a part is made of."""
+    payload = part.get_payload()
+    yield from (child for child in payload if isinstance(child, Message)) if isinstance(payload, list) else ()
 
 
 def _is_body(part: Message) -> bool:
@@ -107,8 +126,8 @@ def _text(part: Message) -> str:
     if part.get_content_type() == "text/html":
         return html_to_markdown(raw, charset)[0]
     try:
-        text = raw.decode(charset) if charset and charset != "us-ascii" else decoded(raw)
-    except (LookupError, UnicodeDecodeError, ValueError):
+        text = decoded_as(raw, charset) if charset and charset != "us-ascii" else decoded(raw)
+    except (LookupError, ValueError):
         text = decoded(raw)
     return tidy(clean(text))
 
@@ -119,7 +138,9 @@ def _bytes(part: Message) -> bytes:
         payload = part.get_payload()
         inner = payload[0] if isinstance(payload, list) and payload else None
         if isinstance(inner, Message):
-            return inner.as_bytes(policy=policy.compat32)
+            raw = inner.as_bytes(policy=policy.compat32)
+            in_base64 = not inner.keys() and _field(part, "Content-Transfer-Encoding").lower() == "base64"
+            return _unpacked(raw) if in_base64 else raw
     try:
         payload = part.get_payload(decode=True)
     except (ValueError, AssertionError):
@@ -127,6 +148,14 @@ def _bytes(part: Message) -> bytes:
     if isinstance(payload, bytes):
         return payload
     return str(part.get_payload() or "").encode("utf-8", "surrogateescape")
+
+
+def _unpacked(raw: bytes) -> bytes:
+    """Decode a forwarded mail that stands in base64, which the standard forbids and some programs write."""
+    try:
+        return b64decode(raw)
+    except NoBase64:
+        return raw
 
 
 def _entry(part: Message, number: int) -> Entry:
@@ -147,9 +176,12 @@ def _file_name(part: Message) -> str:
 
 
 def _field(mail: Message, name: str) -> str:
-    """Return a field in one line; a broken one as it stands."""
+    """Return a field in one line; a broken one as it stands, in the encoding that its bytes look like."""
+    raw = next((str(text) for key, text in mail.raw_items() if key.lower() == name.lower()), "")
+    as_it_stands = raw.encode("utf-8", "surrogateescape")
     try:
-        return one_line(str(mail.get(name) or ""))
+        value = one_line(str(mail.get(name) or ""))
+        broken = "\ufffd" in value and not as_it_stands.isascii()
     except Exception:  # noqa: BLE001 -- as above
-        raw = next((value for key, value in mail.raw_items() if key.lower() == name.lower()), "")
-        return one_line(str(raw))
+        value, broken = "", True
+    return one_line(clean(decoded(as_it_stands))) if broken else value

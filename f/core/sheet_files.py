@@ -7,6 +7,7 @@ Shared module, pure. Values are those that the program which saved the file has 
 # openpyxl==3.1.5
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
 from typing import Any
@@ -14,10 +15,15 @@ from typing import Any
 from f.core.clean_text import clean, one_line, title_of
 from f.core.markdown_tables import cell_text, markdown_row, markdown_rule
 from f.core.parsed_parts import Extracted, Unreadable, Work
-from f.core.zip_files import open_package
+from f.core.zip_files import MOST_OFFICE_PARTS, open_archive, open_package
 
 _MOST_CELLS = 20_000_000
 _ROWS_PER_TELLING = 500
+_PIECE_BYTES = 1_048_576
+_LONGEST_CELL = 20_000
+_NO_VALUE = re.compile(
+    rb'<c(?=[ >])(?![^<>]*\bt="str")[^<>]*>\s*<f\b(?:[^<>]*/>|[^<>]*>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>'
+)
 
 
 def read_sheets(content: bytes, work: Work) -> Extracted:
@@ -33,6 +39,8 @@ def read_sheets(content: bytes, work: Work) -> Extracted:
             "no_text", "The sheets hold no values. If there are only formulas, open and save the file once."
         )
     warnings = [f"Sheets without any value were left out: {reader.empty}."] if reader.empty else []
+    if missing := _formulas_without_value(content, work):
+        warnings.append(f"Formulas without a value were left out: {missing:,}. Open and save the file once.")
     return Extracted("\n\n".join(texts), title_of(book.properties.title), warnings=warnings)
 
 
@@ -70,6 +78,22 @@ class _Reader:
             if self._cells > _MOST_CELLS or self._characters > self._work.settings.maximum_characters:
                 raise Unreadable("too_large", "The sheets have more cells than can be read.")
             yield cells
+
+
+def _formulas_without_value(content: bytes, work: Work) -> int:
+    """Count the formulas whose value the file does not hold; a text of no characters is a value."""
+    count = 0
+    with open_archive(content, work.settings, MOST_OFFICE_PARTS) as archive:
+        for info in archive.infolist():
+            if not info.filename.startswith("xl/worksheets/"):
+                continue
+            rest = b""
+            with archive.open(info) as packed:
+                while piece := packed.read(_PIECE_BYTES):
+                    found = list(_NO_VALUE.finditer(rest + piece))
+                    count += len(found)
+                    rest = (rest + piece)[found[-1].end() if found else 0 :][-_LONGEST_CELL:]
+    return count
 
 
 def _without_tail(values: Sequence[object]) -> list[str]:

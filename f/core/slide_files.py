@@ -17,6 +17,7 @@ from f.core.parsed_parts import Extracted, Unreadable, Work
 from f.core.zip_files import open_package
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _MOST_GROUPS = 20
 _ROW_EMU = 300_000
 """Shapes whose tops are no farther apart, a third of an inch, stand beside each other."""
@@ -72,9 +73,9 @@ def _slide(slide: Any) -> tuple[str | None, str, bool]:
     blocks = [f"# {title}"] if title else []
     has_picture = False
     for shape in sorted(_shapes(slide.shapes), key=_place):
-        if title_shape is not None and shape.shape_id == title_shape.shape_id:
+        if title_shape is not None and shape.element is title_shape.element:
             continue
-        has_picture = has_picture or shape.shape_type == 13  # MSO_SHAPE_TYPE.PICTURE
+        has_picture = has_picture or shape.element.tag == f"{_P}pic"
         if block := _block(shape):
             blocks.append(block)
     if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
@@ -86,7 +87,7 @@ def _slide(slide: Any) -> tuple[str | None, str, bool]:
 def _shapes(shapes: Any, depth: int = 0) -> Iterator[Any]:
     """Yield the shapes, those in groups too."""
     for shape in shapes:
-        if shape.shape_type == 6 and depth < _MOST_GROUPS:  # MSO_SHAPE_TYPE.GROUP
+        if shape.element.tag == f"{_P}grpSp" and depth < _MOST_GROUPS:
             yield from _shapes(shape.shapes, depth + 1)
         else:
             yield shape

@@ -27,6 +27,9 @@ _COMMON = ["cp1252", "cp1253", "iso8859_7", "cp1250", "cp1251", "koi8_r", "cp125
 _SAMPLE_BYTES = 65_536
 _SHORT = 200
 _LEAST_SURE = 0.2
+_GOOD_FOR_A_BAD_BYTE = 20
+"""How many characters beyond ASCII must be valid UTF-8 for each that is not."""
+
 _CONTROLS = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(\S.*?)[ \t#]*$", re.MULTILINE)
 _HIGH_RUNS = re.compile(rb"[\x80-\xff]+")
@@ -35,6 +38,12 @@ _NOT_WESTERN = re.compile(rb"[\x81\x8d\x8f\x90\x9d\xa5\xb9\xbc\xbe\xca\xcc\xd0\x
 
 _NOT_GREEK = re.compile(rb"[\x80-\xa1\xa4-\xb5\xb7\xbb\xbd\xd2\xff]")
 """Bytes that are no letters in Windows-1253 and ISO 8859-7."""
+
+_ONLY_WINDOWS = re.compile(rb"[\x80-\x9f]|(?<![\xc1-\xfe])\xa2(?=[\xc1-\xfe])")
+"""In Greek: characters that ISO 8859-7 does not have, and Ά where a word begins."""
+
+_ONLY_ISO = re.compile(rb"\xb6(?=[\xc1-\xfe])|[\xa1\xa2](?![\xc1-\xfe])")
+"""In Greek: Ά before a letter, and quotes that are not before one."""
 
 
 def read_text(content: bytes, work: Work) -> Extracted:
@@ -64,6 +73,17 @@ def decoded(content: bytes, warnings: list[str] | None = None) -> str:
     return text
 
 
+def decoded_as(content: bytes, charset: str) -> str:
+    """Decode a text by what is said of its encoding; Windows-1253 is often said to be ISO 8859-7.
+
+    Raises:
+        LookupError: When there is no such encoding.
+        ValueError: When the text is not in it.
+    """
+    encoding = codecs.lookup(charset).name
+    return content.decode(_greek(content, otherwise=encoding) if encoding == "iso8859-7" else encoding)
+
+
 def opening(content: bytes) -> str:
     """Decode the beginning of a text, to look at what it is."""
     sample = content[:_SAMPLE_BYTES]
@@ -91,7 +111,16 @@ def _encoding(content: bytes) -> tuple[str, bool]:
     except UnicodeDecodeError as error:
         if error.end >= len(content) - 3 and error.start > 100:  # cut inside of its last character
             return "utf-8", True
+    if _is_nearly_utf8(content):
+        return "utf-8", True
     return _of_one_byte(content)
+
+
+def _is_nearly_utf8(content: bytes) -> bool:
+    """Tell whether a text is UTF-8 but for a few bytes, which no text in another encoding is."""
+    text = content.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    return len(text) - len(text.encode("ascii", "ignore")) > bad * (_GOOD_FOR_A_BAD_BYTE + 1)
 
 
 def _marked(content: bytes) -> str | None:
@@ -148,8 +177,7 @@ def _telling_lines(content: bytes) -> Iterator[bytes]:
             yield line
 
 
-def _greek(content: bytes) -> str:
+def _greek(content: bytes, otherwise: str = "cp1253") -> str:
     """Tell Windows-1253 from ISO 8859-7 by where Ά stands, and by quotes that only Windows has."""
-    windows = len(re.findall(rb"\xa2[\xc1-\xfe]", content)) + len(re.findall(rb"[\x80-\x9f]", content))
-    iso = len(re.findall(rb"\xb6[\xc1-\xfe]", content)) + len(re.findall(rb"[\xa1\xa2](?![\xc1-\xfe])", content))
-    return "iso8859_7" if iso > windows else "cp1253"
+    windows, iso = len(_ONLY_WINDOWS.findall(content)), len(_ONLY_ISO.findall(content))
+    return otherwise if iso == windows else "iso8859_7" if iso > windows else "cp1253"

@@ -13,13 +13,14 @@ put backslashes and the bars of layout tables into what is to be quoted.
 
 import codecs
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from f.core.clean_text import clean, one_line, tidy, title_of
 from f.core.markdown_tables import markdown_table
 from f.core.parsed_parts import Extracted, Unreadable, Work
-from f.core.text_files import decoded
+from f.core.text_files import decoded, decoded_as
 
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_-]{2,40})", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\n\r\f]+")
@@ -40,6 +41,7 @@ _LISTS = frozenset({"ul", "ol", "menu", "dir"})
 _NOT_IN_TABLE = frozenset({"table", "ul", "ol", "h1", "h2", "h3", "pre", "blockquote", "form"})
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _LEAST_MAIN = 200
+_MOST_SPANNED = 100
 
 
 def read_web_page(content: bytes, work: Work) -> Extracted:
@@ -83,8 +85,9 @@ def _decoded(content: bytes, charset: str) -> str:
     for encoding in (charset, declared.group(1).decode("ascii") if declared else ""):
         try:
             if encoding and not content.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                return content.decode("cp1252" if encoding.lower() in ("iso-8859-1", "latin1", "ascii") else encoding)
-        except (LookupError, UnicodeDecodeError, ValueError):
+                western = encoding.lower() in ("iso-8859-1", "latin1", "ascii")
+                return decoded_as(content, "cp1252" if western else encoding)
+        except (LookupError, ValueError):
             continue
     return decoded(content)
 
@@ -238,29 +241,61 @@ def _is_navigation(element: Any, name: str) -> bool:
 
 def _data_table(table: Any) -> str:
     """Write a table, or return nothing where it only arranges a page."""
+    from lxml import etree  # noqa: PLC0415
+
     if table.get("role") in ("presentation", "none"):
         return ""
-    rows: list[list[str]] = []
-    for element in table.iterdescendants():
-        if element.tag in _NOT_IN_TABLE:
+    rows: list[list[Any]] = []
+    walk = etree.iterwalk(table, events=("start",))
+    for _, element in walk:
+        if element is not table and element.tag in _NOT_IN_TABLE:
             return ""
-        if element.tag == "tr":
-            rows.append([_cell(cell) for cell in element if cell.tag in ("td", "th")])
+        if _is_unseen(element, element.tag if isinstance(element.tag, str) else ""):
+            walk.skip_subtree()
+        elif element.tag == "tr":
+            rows.append([cell for cell in element if cell.tag in ("td", "th") and not _is_unseen(cell, cell.tag)])
     if len(rows) < 2 or max(map(len, rows)) < 2:
         return ""
     caption = table.findtext("caption")
-    written = markdown_table(rows)
+    written = markdown_table(_laid_out(rows))
     return f"{one_line(caption)}\n\n{written}" if caption and caption.strip() else written
+
+
+def _laid_out(rows: list[list[Any]]) -> Iterator[list[str]]:
+    """Yield rows whose cells stand below each other; one across several stands in the first of them alone."""
+    taken: dict[int, int] = {}  # for a column, how many more rows a cell from above takes
+    for row in rows:
+        cells: list[str] = []
+        below: dict[int, int] = {column: count - 1 for column, count in taken.items() if count > 1}
+        for cell in row:
+            while len(cells) in taken:
+                cells.append("")
+            first, wide, high = len(cells), _span(cell, "colspan"), _span(cell, "rowspan")
+            cells += [_cell(cell), *[""] * (wide - 1)]
+            if high > 1:
+                below |= dict.fromkeys(range(first, first + wide), high - 1)
+        taken = below
+        yield cells
+
+
+def _span(cell: Any, name: str) -> int:
+    """Return how many columns or rows a cell goes across."""
+    said = str(cell.get(name) or "")
+    return min(max(int(said), 1), _MOST_SPANNED) if said.isascii() and said.isdigit() and len(said) < 6 else 1
 
 
 def _cell(cell: Any) -> str:
     """Return a cell's words; what breaks a line becomes a space."""
+    from lxml import etree  # noqa: PLC0415
+
     pieces: list[str] = []
-    for element in cell.iter():
-        if element is not cell and element.tag in ("br", "p", "div"):
-            pieces.append(" ")
-        if element.tag not in ("script", "style"):
+    walk = etree.iterwalk(cell, events=("start", "end"))
+    for event, element in walk:
+        if event == "end":
+            pieces.append((element.tail or "") if element is not cell else "")
+        elif _is_unseen(element, element.tag if isinstance(element.tag, str) else ""):
+            walk.skip_subtree()
+        else:
+            pieces.append(" " if element is not cell and element.tag in ("br", "p", "div") else "")
             pieces.append(element.text or "")
-        if element is not cell:
-            pieces.append(element.tail or "")
     return one_line("".join(pieces))

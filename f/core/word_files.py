@@ -2,7 +2,8 @@
 
 Shared module, pure. ``python-docx`` opens the package and finds its parts; their elements are read as they stand, in
 one pass, because its objects cost a search for each paragraph. Words that were deleted under revision are left out,
-inserted ones are taken. Pages are parted where the author or Word has parted them.
+inserted ones are taken. Pages are those on which Word has noted that it has set the words: breaks that an author made
+do not tell which page a word is on, so a file without such notes has no pages. Numbers that Word makes are written.
 
 It has more than two hundred lines because a list, a note or a heading is said in several parts of the package.
 """
@@ -12,7 +13,7 @@ It has more than two hundred lines because a list, a note or a heading is said i
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,8 @@ _STRICT = "{http://purl.oclc.org/ooxml/wordprocessingml/main}"
 _MATH_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _HEADING_STYLE = re.compile(r"heading (\d)\Z", re.IGNORECASE)
+_BOX = f"{_W}txbxContent"
+_REFERENCES = (f"{_W}footnoteReference", f"{_W}endnoteReference")
 _LEFT_OUT = frozenset(
     {f"{_W}{name}" for name in ("del", "moveFrom", "delText", "instrText", "pPr", "rPr", "rt")} | {_FALLBACK}
 )
@@ -34,8 +37,16 @@ _MACRO_TYPES = (
     "application/vnd.ms-word.template.macroEnabledTemplate.main+xml",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml",
 )
+_RENDERED_BREAK = f"{_W}lastRenderedPageBreak"
 _MOST_LEVELS = 9
+_ROMAN = (
+    (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"),
+    (9, "ix"), (5, "v"), (4, "iv"), (1, "i"),
+)  # fmt: skip
+_PLACE_OF_NUMBER = re.compile(r"%([1-9])")
+_PLAIN_NUMBER = re.compile(r"%[1-9][.)]?\Z")
 _STEPS_PER_TELLING = 500
+_LONGEST_LABEL = 100
 
 
 def read_word(content: bytes, work: Work) -> Extracted:
@@ -47,7 +58,7 @@ def read_word(content: bytes, work: Work) -> Extracted:
         strict = part.element.find(f"{_STRICT}body") is not None
         reason = "The document is in the strict form. Save it as an ordinary DOCX." if strict else "It has no body."
         raise Unreadable("unsupported_type" if strict else "damaged", reason)
-    reader = _Reader(_styles(part), _numberings(part), work)
+    reader = _Reader(_styles(part), _numberings(part), work, paged=body.find(f".//{_RENDERED_BREAK}") is not None)
     reader.read(body)
     head, foot = _around(part, "header"), _around(part, "footer")
     notes = [f"[^{number}]: {text}" for number, text in _notes(part, reader.noted).items()]
@@ -113,24 +124,75 @@ def _style(name: str, elements: dict[str, Any]) -> _Style:
     return _Style(min(heading, 6), numbering, level)
 
 
-def _numberings(part: Any) -> dict[tuple[str, int], bool]:
-    """Tell for each list and level whether its items are counted, or have bullets."""
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """How a level of a list is counted, and how its label is made of the numbers of its level and those above."""
+
+    form: str
+    label: str
+    start: int
+    in_digits: bool
+
+    @property
+    def is_counted(self) -> bool:
+        """Tell whether its items have numbers, and not bullets."""
+        return self.form not in ("bullet", "none", "")
+
+
+@dataclass(slots=True)
+class _Numbering:
+    """A list: its levels, and the name of the form that it shares its counting with."""
+
+    shared: str
+    levels: dict[int, _Level]
+    begins_anew: dict[int, int] = field(default_factory=dict)  # by level; each once
+
+
+def _numberings(part: Any) -> dict[str, _Numbering]:
+    """Read the lists of a document by their ids."""
     root = _related(part, "numbering")
     if root is None:
         return {}
-    kinds: dict[tuple[str, int], bool] = {}
-    for abstract in root.findall(f"{_W}abstractNum"):
-        for level in abstract.findall(f"{_W}lvl"):
-            kind = _value(level.find(f"{_W}numFmt"))
-            key = abstract.get(f"{_W}abstractNumId", ""), _number(level.get(f"{_W}ilvl", ""))
-            kinds[key] = kind not in ("bullet", "none", "")
-    counted: dict[tuple[str, int], bool] = {}
+    forms = {
+        abstract.get(f"{_W}abstractNumId", ""): dict(map(_level, abstract.findall(f"{_W}lvl")))
+        for abstract in root.findall(f"{_W}abstractNum")
+    }
+    numberings: dict[str, _Numbering] = {}
     for number in root.findall(f"{_W}num"):
-        abstract_id = _value(number.find(f"{_W}abstractNumId"))
-        for level_number in range(_MOST_LEVELS):
-            if (abstract_id, level_number) in kinds:
-                counted[number.get(f"{_W}numId", ""), level_number] = kinds[abstract_id, level_number]
-    return counted
+        shared = _value(number.find(f"{_W}abstractNumId"))
+        numbering = _Numbering(shared, dict(forms.get(shared, {})))
+        for override in number.findall(f"{_W}lvlOverride"):
+            numbering.levels.update(map(_level, override.findall(f"{_W}lvl")))
+            if (start := override.find(f"{_W}startOverride")) is not None:
+                numbering.begins_anew[_number(override.get(f"{_W}ilvl", ""))] = _number(_value(start))
+        numberings[number.get(f"{_W}numId", "")] = numbering
+    return numberings
+
+
+def _level(element: Any) -> tuple[int, _Level]:
+    """Read a level of a list."""
+    start = element.find(f"{_W}start")
+    level = _Level(
+        form=_value(element.find(f"{_W}numFmt")),
+        label=_value(element.find(f"{_W}lvlText"))[:_LONGEST_LABEL],
+        start=1 if start is None else _number(_value(start)),
+        in_digits=_is_on(element.find(f"{_W}isLgl")),
+    )
+    return _number(element.get(f"{_W}ilvl", "")), level
+
+
+def _counted(number: int, form: str) -> str:
+    """Write a number as a list's level does; forms that are not known are written in digits."""
+    if form in ("lowerLetter", "upperLetter") and number:
+        written = chr(ord("a") + (number - 1) % 26) * min((number - 1) // 26 + 1, 100)
+    elif form in ("lowerRoman", "upperRoman"):
+        written = ""
+        for value, letters in _ROMAN:
+            written += letters * (number // value)
+            number %= value
+    else:
+        written = f"{number:02}" if form == "decimalZero" else str(number)
+    return written.upper() if form.startswith("upper") else written
 
 
 @dataclass(slots=True)
@@ -138,10 +200,12 @@ class _Reader:
     """Reads the elements of a document in order."""
 
     styles: dict[str, _Style]
-    numberings: dict[tuple[str, int], bool]
+    numberings: dict[str, _Numbering]
     work: Work
+    paged: bool
     pieces: list[str] = field(default_factory=list)
     counts: dict[tuple[str, int], int] = field(default_factory=dict)
+    sections: list[Any] = field(default_factory=list)  # those that have not begun
     noted: list[str] = field(default_factory=list)
     title: str | None = None
     pictures: int = 0
@@ -151,6 +215,8 @@ class _Reader:
     def read(self, body: Any) -> None:
         """Read all blocks of the body."""
         total = len(body)
+        changed = f"{_W}sectPrChange"
+        self.sections = [each for each in body.iter(f"{_W}sectPr") if each.getparent().tag != changed][1:]
         for number, block in enumerate(_blocks(body)):
             if number % _STEPS_PER_TELLING == 0:
                 self.work.moved(min(1.0, number / max(1, total)))
@@ -163,13 +229,13 @@ class _Reader:
     def _paragraph(self, paragraph: Any) -> None:
         """Read a paragraph: a heading, an item of a list, or words."""
         style = self.styles.get(_value(paragraph.find(f"{_W}pPr/{_W}pStyle")), _Style())
-        if _is_on(paragraph.find(f"{_W}pPr/{_W}pageBreakBefore")):
+        if _is_on(paragraph.find(f"{_W}pPr/{_W}pageBreakBefore")) and not self.broken:
             self._break_page()
         text = self._words(paragraph)
-        boxes = [box for box in paragraph.iter(f"{_W}txbxContent") if not _within(box, _FALLBACK, paragraph)]
+        boxes = [box for box in paragraph.iter(_BOX) if not _within(box, (_FALLBACK, _BOX), paragraph)]
         heading = style.heading or self._own_outline(paragraph)
-        pages = text.split("\f")
-        for number, page in enumerate(pages):
+        label, mark = self._label(paragraph, style)
+        for number, page in enumerate(text.split("\f")):
             if number:
                 self._break_page()
             line = page.strip()
@@ -179,21 +245,33 @@ class _Reader:
             if heading:
                 self._end_list()
                 self.title = self.title or (title_of(line) if heading == 1 else None)
-                self.pieces.append("#" * heading + f" {one_line(line)}\n\n")
-            elif (mark := self._mark(paragraph, style)) and not number:
+                self.pieces.append("#" * heading + f" {one_line(f'{label} {line}')}\n\n")
+                label = ""
+            elif mark:
                 self.in_list = True
                 self.pieces.append(f"{mark}{line}\n")
+                mark = ""
             else:
                 self._end_list()
                 self.pieces.append(f"{line}\n\n")
         for box in boxes:
             self._box(box)
+        if paragraph.find(f"{_W}pPr/{_W}sectPr") is not None:
+            self._end_section()
+
+    def _end_section(self) -> None:
+        """Begin a page where the next section does."""
+        following = self.sections.pop(0) if self.sections else None
+        kind = _value(following.find(f"{_W}type")) if following is not None else "continuous"
+        if kind not in ("continuous", "nextColumn") and not self.broken:
+            self._break_page()
 
     def _box(self, box: Any) -> None:
         """Read what stands in a box beside the text; boxes inside of it are read as words."""
         self._end_list()
-        lines = [line for p in box.iter(f"{_W}p") if (line := one_line(_text_of(p)))]
+        lines = [line for p in _paragraphs(box) if (line := one_line(_text_of(p, self._note)))]
         if lines:
+            self.broken = False
             self.pieces.append("\n".join(lines) + "\n\n")
 
     def _own_outline(self, paragraph: Any) -> int:
@@ -201,21 +279,45 @@ class _Reader:
         level = _value(paragraph.find(f"{_W}pPr/{_W}outlineLvl"))
         return min(int(level) + 1, 6) if level.isdigit() and int(level) < _MOST_LEVELS else 0
 
-    def _mark(self, paragraph: Any, style: _Style) -> str:
-        """Return what stands before an item of a list; nothing where a paragraph is none."""
+    def _label(self, paragraph: Any, style: _Style) -> tuple[str, str]:
+        """Count a paragraph in its list.
+
+        Returns:
+            The number that Word shows before it, and what stands before it as an item; both empty where it is in none.
+        """
         own = paragraph.find(f"{_W}pPr/{_W}numPr")
-        numbering = _value(own.find(f"{_W}numId")) if own is not None else ""
-        level = _number(_value(own.find(f"{_W}ilvl"))) if own is not None else style.level
-        numbering = numbering or style.numbering
-        if not numbering or numbering == "0":
-            return ""
-        indent = "  " * min(level, _MOST_LEVELS)
-        if not self.numberings.get((numbering, level), False):
-            return f"{indent}- "
-        count = self.counts[numbering, level] = self.counts.get((numbering, level), 0) + 1
+        name = _value(own.find(f"{_W}numId")) if own is not None else ""
+        level = min(_number(_value(own.find(f"{_W}ilvl"))) if own is not None else style.level, _MOST_LEVELS - 1)
+        name = name or style.numbering
+        if not name or name == "0" or paragraph.find(f"{_W}pPr/{_W}rPr/{_W}del") is not None:
+            return "", ""
+        numbering = self.numberings.get(name) or _Numbering("", {})
+        self._count(numbering, level)
+        form = numbering.levels.get(level)
+        indent = "  " * level
+        if form is None or not form.is_counted:
+            return "", f"{indent}- "
+        shown = _PLACE_OF_NUMBER.sub(lambda place: self._number_at(numbering, int(place[1]) - 1, form), form.label)
+        label = one_line(shown)
+        if form.form == "decimal" and (not label or _PLAIN_NUMBER.match(form.label.strip())):
+            return label, f"{indent}{self.counts[numbering.shared, level]}. "
+        return label, f"{indent}{label} " if label else f"{indent}- "
+
+    def _count(self, numbering: _Numbering, level: int) -> None:
+        """Count an item, and let the levels below it begin anew."""
+        start = numbering.levels[level].start if level in numbering.levels else 1
+        if level in numbering.begins_anew:
+            self.counts[numbering.shared, level] = numbering.begins_anew.pop(level)
+        else:
+            self.counts[numbering.shared, level] = self.counts.get((numbering.shared, level), start - 1) + 1
         for deeper in range(level + 1, _MOST_LEVELS):
-            self.counts.pop((numbering, deeper), None)
-        return f"{indent}{count}. "
+            self.counts.pop((numbering.shared, deeper), None)
+
+    def _number_at(self, numbering: _Numbering, level: int, shown_by: _Level) -> str:
+        """Write the number that a level has come to; one that has no item yet is at its start."""
+        form = numbering.levels.get(level, shown_by)
+        number = self.counts.get((numbering.shared, level), form.start)
+        return _counted(number, "decimal" if shown_by.in_digits else form.form)
 
     def _words(self, paragraph: Any) -> str:
         """Return the words of a paragraph; page breaks are form feeds."""
@@ -224,8 +326,9 @@ class _Reader:
             tag = element.tag
             if tag in (f"{_W}t", _MATH_TEXT):
                 pieces.append(element.text or "")
-            elif tag == f"{_W}lastRenderedPageBreak":
-                if not "".join(pieces).strip() and self.broken:
+            elif tag == _RENDERED_BREAK:
+                before = "".join(pieces)
+                if not before.rpartition("\f")[2].strip() and ("\f" in before or self.broken):
                     continue  # the break that Word saw is the one that the author has made
                 pieces.append("\f")
             elif tag == f"{_W}br" and element.get(f"{_W}type") == "page":
@@ -236,7 +339,7 @@ class _Reader:
                 pieces.append("\t")
             elif tag == f"{_W}noBreakHyphen":
                 pieces.append("-")
-            elif tag in (f"{_W}footnoteReference", f"{_W}endnoteReference"):
+            elif tag in _REFERENCES:
                 pieces.append(self._note(element))
             elif tag in (f"{_W}drawing", f"{_W}pict"):
                 self.pictures += 1 if element.find(".//{*}blip") is not None else 0
@@ -261,18 +364,38 @@ class _Reader:
         self._write_rows(rows)
 
     def _write_rows(self, rows: list[list[Any]]) -> None:
-        """Write a table's rows; a cell across several columns stands in the first of them."""
+        """Write a table's rows, page by page; a cell across several columns stands in the first of them."""
         written: list[list[str]] = []
         for row in rows:
+            before, inside = _breaks_in(row) if self.paged else (0, 0)
+            for _ in range(before if written or not self.broken else before - 1):
+                self._write_table(written)
+                self._break_page()
+                written = []
             cells: list[str] = []
             for cell in row:
-                cells.append(_cell_text(cell))
+                cells.append(self._cell_text(cell))
                 span = _number(_value(cell.find(f"{_W}tcPr/{_W}gridSpan"))) or 1
                 cells.extend([""] * (min(span, 100) - 1))
             written.append(cells)
-        if table := markdown_table(written):
+            for _ in range(inside):
+                self._write_table(written)
+                self._break_page()
+                written = []
+        self._write_table(written)
+
+    def _write_table(self, rows: list[list[str]]) -> None:
+        """Write the rows of a table that are on one page."""
+        if table := markdown_table(rows):
             self.broken = False
             self.pieces.append(f"{table}\n\n")
+
+    def _cell_text(self, cell: Any) -> str:
+        """Return the words of a cell; one that goes on from the row above has none of its own."""
+        merged = cell.find(f"{_W}tcPr/{_W}vMerge")
+        if merged is not None and merged.get(f"{_W}val", "continue") == "continue":
+            return ""
+        return " ".join(text for p in _paragraphs(cell) if (text := one_line(_text_of(p, self._note))))
 
     def _end_list(self) -> None:
         """Part a list from what follows it."""
@@ -281,10 +404,11 @@ class _Reader:
             self.in_list = False
 
     def _break_page(self) -> None:
-        """Begin a page."""
+        """Begin a page, where pages are known."""
         self._end_list()
-        self.pieces.append("\f")
-        self.broken = True
+        if self.paged:
+            self.pieces.append("\f")
+            self.broken = True
 
 
 def _blocks(container: Any) -> Iterator[Any]:
@@ -309,16 +433,51 @@ def _runs(paragraph: Any) -> Iterator[Any]:
             waiting.pop()
             continue
         yield element
-        if element.tag not in _LEFT_OUT and element.tag != f"{_W}txbxContent" and len(element):
+        if element.tag not in _LEFT_OUT and element.tag != _BOX and len(element):
             waiting.append(iter(element))
 
 
-def _text_of(paragraph: Any) -> str:
-    """Return the words of a paragraph in a table, a box or a note."""
+def _paragraphs(container: Any) -> Iterator[Any]:
+    """Yield all paragraphs, also those in tables and boxes, without what is said again for older programs."""
+    waiting = [iter(container)]
+    while waiting:
+        element = next(waiting[-1], None)
+        if element is None:
+            waiting.pop()
+        elif element.tag not in _LEFT_OUT:
+            if element.tag == f"{_W}p":
+                yield element
+            waiting.append(iter(element))
+
+
+def _text_of(paragraph: Any, note: Callable[[Any], str] | None = None) -> str:
+    """Return the words of a paragraph in a table, a box or a note, with the marks of notes where they are written."""
     breaks = (f"{_W}br", f"{_W}cr", f"{_W}tab")
-    return "".join(
-        (e.text or "") if e.tag in (f"{_W}t", _MATH_TEXT) else " " if e.tag in breaks else "" for e in _runs(paragraph)
-    )
+    pieces: list[str] = []
+    for element in _runs(paragraph):
+        if element.tag in (f"{_W}t", _MATH_TEXT):
+            pieces.append(element.text or "")
+        elif element.tag in breaks:
+            pieces.append(" ")
+        elif note is not None and element.tag in _REFERENCES:
+            pieces.append(note(element))
+    return "".join(pieces)
+
+
+def _breaks_in(row: list[Any]) -> tuple[int, int]:
+    """Tell how many pages begin with a row, and how many inside of it; cells beside each other go over the same."""
+    before = inside = 0
+    for cell in row:
+        said, opening, later = False, 0, 0
+        for element in cell.iter(f"{_W}t", _RENDERED_BREAK):
+            if element.tag == f"{_W}t":
+                said = said or bool((element.text or "").strip())
+            elif said:
+                later += 1
+            else:
+                opening += 1
+        before, inside = max(before, opening), max(inside, later)
+    return before, inside
 
 
 def _rows(table: Any) -> Iterator[Any]:
@@ -339,21 +498,13 @@ def _cells(row: Any) -> Iterator[Any]:
             yield from child.iter(f"{_W}tc")
 
 
-def _cell_text(cell: Any) -> str:
-    """Return the words of a cell; one that goes on from the row above has none of its own."""
-    merged = cell.find(f"{_W}tcPr/{_W}vMerge")
-    if merged is not None and merged.get(f"{_W}val", "continue") == "continue":
-        return ""
-    return " ".join(text for p in cell.iter(f"{_W}p") if (text := one_line(_text_of(p))))
-
-
 def _around(part: Any, kind: str) -> list[str]:
     """Return what stands at the head or foot of pages, each text once."""
     texts: dict[str, None] = {}
     for relation in part.rels.values():
         if not relation.is_external and relation.reltype.endswith(f"/{kind}"):
             root = _element(relation.target_part)
-            lines = [line for p in root.iter(f"{_W}p") if (line := one_line(_text_of(p)))]
+            lines = [line for p in _paragraphs(root) if (line := one_line(_text_of(p)))]
             texts["\n".join(lines)] = None
     return [text for text in texts if text and not text.isdigit()]
 
@@ -364,7 +515,7 @@ def _notes(part: Any, noted: list[str]) -> dict[int, str]:
     for kind in ("footnotes", "endnotes"):
         root = _related(part, kind)
         for note in root if root is not None else ():
-            text = " ".join(words for p in note.iter(f"{_W}p") if (words := one_line(_text_of(p))))
+            text = " ".join(words for p in _paragraphs(note) if (words := one_line(_text_of(p))))
             known[f"{kind}:{note.get(f'{_W}id', '')}"] = text
     return {number: known[key] for number, key in enumerate(noted, 1) if known.get(key)}
 
@@ -394,11 +545,11 @@ def _title(part: Any) -> str | None:
     )
 
 
-def _within(element: Any, tag: str, limit: Any) -> bool:
-    """Tell whether an element is inside of one with a tag, below a limit."""
+def _within(element: Any, tags: tuple[str, ...], limit: Any) -> bool:
+    """Tell whether an element is inside of one with one of these tags, below a limit."""
     parent = element.getparent()
     while parent is not None and parent is not limit:
-        if parent.tag == tag:
+        if parent.tag in tags:
             return True
         parent = parent.getparent()
     return False

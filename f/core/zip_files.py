@@ -14,22 +14,30 @@ from f.core.clean_text import one_line
 from f.core.parsed_parts import MAXIMUM_NAME, Entry, Extracted, ParsingSettings, Unreadable, Work
 
 _CATALOGUE_ENTRY = b"PK\1\2"
+_PACKAGE_CATALOGUE = "[Content_Types].xml"
 _HEADER_BYTES = 30
 _PIECE_BYTES = 1_048_576
 _LARGE_BYTES = 10_000_000
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
 _LEAST_SHARE_OF_GREEK = 0.8
-_MOST_OFFICE_PARTS = 20_000
+MOST_OFFICE_PARTS = 20_000
 _NOISE = re.compile(r"(?:^|/)(?:__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$|\._[^/]*$)", re.IGNORECASE)
-_DRIVE = re.compile(r"[A-Za-z]:")
+_DRIVE = re.compile(r"\A[A-Za-z]:(?=[/\\])")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _DOCTYPE = (b"<!DOCTYPE", b"<!ENTITY")
 
 
 def read_archive(content: bytes, work: Work) -> Extracted:
-    """List what is in an archive; the entries are unpacked when they are read."""
+    """List what is in an archive; the entries are unpacked when they are read.
+
+    Raises:
+        Unreadable: See ``open_archive``; also for the packages of programs, whose parts are no documents.
+    """
     archive = open_archive(content, work.settings, work.settings.maximum_entries)
+    if _PACKAGE_CATALOGUE in archive.namelist():
+        raise Unreadable("unsupported_type", "This is the file of a program that is not known. Save it as PDF or DOCX.")
     listed = [info for info in archive.infolist() if not info.is_dir() and not _NOISE.search(info.filename)]
     if not listed:
         raise Unreadable("empty", "The archive holds no files.")
@@ -70,7 +78,7 @@ def open_package(content: bytes, settings: ParsingSettings) -> None:
         Unreadable: See ``open_archive``; also when it is encrypted, or its XML declares entities, which no Office file
             does.
     """
-    with open_archive(content, settings, _MOST_OFFICE_PARTS) as archive:
+    with open_archive(content, settings, MOST_OFFICE_PARTS) as archive:
         for info in archive.infolist():
             if info.flag_bits & _ENCRYPTED:
                 raise Unreadable("encrypted", "The file is encrypted. Save it without a password, and hand that in.")
@@ -161,7 +169,15 @@ def _decoded_name(info: zipfile.ZipInfo) -> str:
         greek = raw.decode("cp737", "replace")
         letters = [c for c in greek if ord(c) > 127]
         share = sum("\u0370" <= c <= "\u03ff" for c in letters) / len(letters)
-        return greek if share >= _LEAST_SHARE_OF_GREEK else name
+        return greek if share >= _LEAST_SHARE_OF_GREEK and not _mixes_scripts(greek) else name
+
+
+def _mixes_scripts(name: str) -> bool:
+    """Tell whether a word has both Latin and Greek letters, which none has that was decoded rightly."""
+    return any(
+        any(c.isascii() for c in word) and any("\u0370" <= c <= "\u03ff" for c in word)
+        for word in _LETTERS.findall(name)
+    )
 
 
 def _overlap(infos: list[zipfile.ZipInfo], size: int) -> bool:

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - Greek letters and typographic marks are meant here
 """Plain text, Markdown and HTML: every common encoding, and nothing but what a reader sees."""
 
 import pytest
@@ -33,6 +34,16 @@ def test_a_greek_text_file_goes_through_as_text(encoding: str) -> None:
     part = read(passage.encode(encoding), "letter.pdf")
 
     assert (part.media_type, part.text) == ("text/plain", passage)
+
+
+@pytest.mark.parametrize("language", ["en", "el"])
+def test_a_text_with_a_bad_byte_stays_what_it_is(language: str) -> None:
+    words = f"{passages(language)[5]} – naïve – café – 45 € – Ελλάδα – Κύπρος – Αθήνα"
+
+    part = read(words.encode() + b" before \xff behind " + words.encode())
+
+    assert part.text == f"{words} before \ufffd behind {words}"
+    assert part.warnings == ("Some characters of the text could not be decoded.",)
 
 
 def test_an_encoding_that_is_a_guess_is_said() -> None:
@@ -89,6 +100,41 @@ def test_greek_pages_are_read_in_every_encoding(encoding: str, *, declared: bool
     meta = f'<meta http-equiv="Content-Type" content="text/html; charset={encoding}">' if declared else ""
 
     assert text_of(f"<html><head>{meta}</head><body><p>{words}</p></body></html>".encode(encoding)) == words
+
+
+@pytest.mark.parametrize("words", ["Άννα και Άρης", "Πληρώνουν 45 €", "«Ν’ αρχίσει» – στις 10"])
+def test_a_page_that_says_iso_and_is_of_windows_is_read(words: str) -> None:
+    encoded = words.encode("cp1253")
+
+    assert text_of(b"<html><head><meta charset=iso-8859-7></head><body><p>" + encoded + b"</p></body></html>") == words
+
+
+@pytest.mark.parametrize("words", ["Άννα και Άρης", "ν’αρχίσει", "πες ‘ναι’, απ’ όλα"])
+def test_a_page_that_says_iso_and_is_iso_is_read(words: str) -> None:
+    encoded = words.encode("iso8859_7")
+
+    assert text_of(b"<html><head><meta charset=iso-8859-7></head><body><p>" + encoded + b"</p></body></html>") == words
+
+
+def test_cells_across_rows_and_columns_keep_the_others_in_their_columns() -> None:
+    page = """<html><body><table><tr><th>Zone</th><th>Age</th><th>Price</th></tr>
+    <tr><td rowspan=2>Centre</td><td>Adult</td><td rowspan="3">30</td></tr><tr><td>Child</td></tr>
+    <tr><td>Suburb</td><td>Adult</td></tr><tr><td colspan=2>Total</td><td>60</td></tr>
+    <tr><td colspan="99999999">All of it</td><td rowspan="x">and more</td></tr></table></body></html>"""
+
+    assert text_of(page.encode()) == (
+        "| Zone | Age | Price |\n| --- | --- | --- |\n| Centre | Adult | 30 |\n|  | Child |  |\n"
+        "| Suburb | Adult |  |\n| Total |  | 60 |\n| All of it | and more |  |"
+    )
+
+
+def test_what_is_hidden_in_a_table_is_not_read() -> None:
+    page = """<html><body><table><tr><td>Plan</td><td>Price</td></tr>
+    <tr><td>Basic</td><td>10 <span style="display:none">99</span>euros<textarea>note</textarea></td></tr>
+    <tr hidden><td>Old</td><td>77</td></tr><tr><td>Full</td><td style="visibility:hidden">0</td><td>20</td></tr>
+    </table></body></html>"""
+
+    assert text_of(page.encode()) == "| Plan | Price |\n| --- | --- |\n| Basic | 10 euros |\n| Full | 20 |"
 
 
 def test_the_marked_main_part_of_a_page_is_taken_alone() -> None:
