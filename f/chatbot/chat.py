@@ -21,7 +21,7 @@ from f.core.arguments import (
     flag,
     id_list,
     optional_identifier,
-    optional_text,
+    optional_label,
     required_text,
     tag_list,
 )
@@ -67,7 +67,7 @@ def main(
         question=required_text("question", question, MAXIMUM_QUESTION, lines=True),
         session_id=optional_identifier("session_id", session_id),
         chosen=SearchFilter(
-            category=optional_text("category", category, MAXIMUM_CATEGORY),
+            category=optional_label("category", category, MAXIMUM_CATEGORY),
             tags=tag_list("tags", tags),
             document_ids=id_list("document_ids", document_ids),
         ),

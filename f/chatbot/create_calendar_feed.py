@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Make a calendar feed: a secret address under which a calendar program reads what expires.
 
 Script: a feed of the member who asks. The secret is shown here and never again, neither is it stored; whoever has it

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Delete a document: from the end of this run on nobody finds, cites or is told anything of it.
 
 Script: soft deletion. Search, chat, citations of old answers and all else stop in the same transaction; text, chunks

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Give chunks that wait their vectors: of one document, of a tenant's backlog, or of everybody's.
 
 Script: takes documents by a lease, asks the provider for the vectors of full batches, several in flight, and commits

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Find in a text when something expires, is renewed or is due, in English and Greek and every common form.
 
 Script: reads a document that the caller may see, or a text that is given; nothing is stored and no model is asked. Each

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Find the documents that are the same as one, or nearly the same, and say what differs.
 
 Script: it reads, and changes nothing. Documents are compared by their words (three in a row), so that edits, moved

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Store a document and its chunks, ready to be embedded: a text that is given, or that of a file that has been parsed.
 
 Script: one transaction, all or nothing. The text is kept as it is given, and cut into chunks along its headings,

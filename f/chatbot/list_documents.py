@@ -21,6 +21,7 @@ from f.core.arguments import (
     moment,
     optional_choice,
     optional_id,
+    optional_label,
     optional_text,
     tag_list,
 )
@@ -86,7 +87,7 @@ def main(
     """
     caller = identify(tenant_id, user_member_id, user_member_type, session_token)
     chosen = ListFilter(
-        category=optional_text("category", category, MAXIMUM_CATEGORY),
+        category=optional_label("category", category, MAXIMUM_CATEGORY),
         tags=tag_list("tags", tags),
         tags_match=choice("tags_match", tags_match, ("any", "all"), default="any"),
         assigned_to=optional_id("assigned_to", assigned_to),

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """List documents that expire, soonest first, with the days that are left in the tenant's time zone.
 
 Script: one transaction, which reads what the caller may see. A page ends with a cursor for the next, and stays right

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """List the tags of a tenant's documents, with how many documents have each.
 
 Script: it reads, and changes nothing. Only documents that the caller may see count: a tag that none of them has is not
@@ -40,12 +41,12 @@ def main(
         user_member_id: The member who acts. Without one the caller is the tenant's back end.
         user_member_type: Narrows what the member may see; it never widens it.
         session_token: A signed token that names tenant and member, instead of the arguments.
-        prefix: Only tags that begin so; upper and lower case are the same.
+        prefix: Only tags that begin so; upper and lower case are the same, and accents do not count.
         limit: How many tags at most, from 1 to 500.
         after: The next_after of the page before.
     """
     caller = identify(tenant_id, user_member_id, user_member_type, session_token)
-    begins = (optional_text("prefix", prefix, MAXIMUM_TAG) or "").strip().lower()
+    begins = (optional_text("prefix", prefix, MAXIMUM_TAG) or "").strip()
     most = integer("limit", limit, 1, MOST, default=100)
     behind = optional_text("after", after, MAXIMUM_TAG)
     with admitted(caller) as database, database.transaction(caller) as transaction:

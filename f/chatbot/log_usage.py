@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Count calls of providers, each once, at the installation's prices.
 
 Script: for flows and other callers. An event_id names a call: the same again is not counted again, so a repeat is safe.

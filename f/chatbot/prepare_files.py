@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Check a list of files that is to be taken in together, and name the batch.
 
 Script: the first step of the flow ingest_files, so that a list that is none, or too long a one, is refused before any

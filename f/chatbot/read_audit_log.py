@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Read the tenant's audit log: who did what to which id, when, and under which identity.
 
 Script for admins, newest entry first. It holds no content. What operators did to the tenant stands there too.

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Read a calendar feed, with its secret alone: what a product's back end hands on to a calendar program.
 
 Script: the secret says whose feed it is, and no other identity is taken. The calendar holds all-day events of what

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Read a conversation of one's own, newest message first.
 
 Script: what was asked and answered, as the reader may see it now. The citations of an answer quote the version of the

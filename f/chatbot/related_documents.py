@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """List the documents that deal with the same as one.
 
 Script: it reads, and changes nothing. By the documents' embeddings, where the document has one, else by its words; the

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Tell of a flow that failed: which flow and step, for which tenant, and why, without content.
 
 Script: the failure step of every flow. It returns the same answer as a script that failed, with its HTTP status, and

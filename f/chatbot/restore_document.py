@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Take a deleted document back: from the end of this run on it is found and cited as before.
 
 Script: as long as the tenant keeps deleted documents, who could delete it may restore it; to everybody else there is

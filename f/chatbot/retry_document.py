@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Try once more a file that could not be read, or a document that could not be embedded.
 
 Script: what has failed waits again, with all its attempts before it. The backlog takes it up within minutes; parse_file

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Revoke a calendar feed, or all feeds of a member.
 
 Script: from the end of this run on the address opens nothing. Members revoke their own, admins those of their tenant's

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Answer a calendar program that comes to a feed's address: GET /api/r/calendar/<secret>.
 
 Script for the HTTP trigger of the same name, which asks for no Windmill token: the secret in the address is all. It

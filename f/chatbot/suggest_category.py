@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Suggest categories for a document, or for a text that is not stored yet.
 
 Script: it changes no document; it counts what providers took. By the categories of the nearest documents, of those that

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Suggest tags for a document, or for a text that is not stored yet.
 
 Script: it changes no document; it counts what providers took. By the tags of the nearest documents, of those that the

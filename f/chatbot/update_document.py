@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Change a document: its title, text, category, tags, visibility, the member whom it concerns, or its expiry.
 
 Script: one transaction, all or nothing. What the document was becomes an earlier version, which can be read, compared
@@ -24,6 +25,7 @@ from f.core.arguments import (
     is_missing,
     optional_choice,
     optional_id,
+    optional_label,
     optional_text,
     tag_list,
     word_list,
@@ -82,11 +84,14 @@ def main(
     caller = identify(tenant_id, user_member_id, user_member_type, session_token)
     document = integer("document_id", document_id, 1, MAXIMUM_ID)
     read_version = integer("version", version, 1, MAXIMUM_ID)
+    for name, text in (("title", title), ("content", content)):
+        if isinstance(text, str) and text.isspace():
+            raise InvalidArgument(f"{name} is blank. Leave it out to keep what it is.")
     new_title = optional_text("title", title, MAXIMUM_TITLE)
     given = {
         "title": new_title.strip() if new_title else None,
         "content": optional_text("content", content, MAXIMUM_CONTENT, lines=True),
-        "category": optional_text("category", category, MAXIMUM_CATEGORY),
+        "category": optional_label("category", category, MAXIMUM_CATEGORY),
         "tags": None if is_missing(tags) else tuple(tag_list("tags", tags)),
         "visibility": optional_choice("visibility", visibility, VISIBILITIES),
         "assigned_to": optional_id("assigned_to", assigned_to),

@@ -142,15 +142,27 @@ def id_list(name: str, value: object) -> list[int] | None:
     return [integer(name, item, 1, MAXIMUM_ID) for item in value]
 
 
+def optional_label(name: str, value: object, most: int) -> str | None:
+    """Check a category that may be missing: what looks the same is the same (NFC), without white space around it."""
+    text = optional_text(name, _composed(value), most)
+    return None if text is None else text.strip() or None
+
+
+def _composed(value: object) -> object:
+    """Return a text in its composed form (NFC); anything else as it is."""
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+
+
 def tag_list(name: str, value: object) -> list[str]:
-    """Check a list of tags; returns them in lower case, each once, in the order in which they came."""
+    """Check a list of tags; returns them in lower case, composed, each once, in the order in which they came."""
     if is_missing(value):
         return []
     if not isinstance(value, list):
         raise InvalidArgument(f"{name} must be a list of texts.")
     if len(value) > MAXIMUM_TAGS:
         raise TooLarge(f"{name} has {len(value):,} entries; at most {MAXIMUM_TAGS} are allowed.")
-    return list(dict.fromkeys(required_text(f"Each of {name}", tag, MAXIMUM_TAG).strip().lower() for tag in value))
+    checked = (required_text(f"Each of {name}", _composed(tag), MAXIMUM_TAG) for tag in value)
+    return list(dict.fromkeys(tag.strip().lower() for tag in checked))
 
 
 def word_list(name: str, value: object, allowed: Sequence[Word]) -> list[Word]:

@@ -106,7 +106,8 @@ class ChangeData(TypedDict):
 
     ``changed`` names the fields that are not what they were; none of them means that nothing was done. ``to_embed``
     says how many of its ``chunks`` wait for their vector; ``duplicate_of`` names another document with the same text.
-    ``visible`` is whether who changed it may still ask for it: an admin may give it to another member as private.
+    ``visible`` is whether the member who changed it sees it still: an admin may give it to another as private. For a
+    back end that names nobody it is true: that embeds whatever its tenant has.
     """
 
     document_id: int

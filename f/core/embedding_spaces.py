@@ -17,7 +17,7 @@ from f.core.ai_settings import AiSettings, ProviderKeys, read_ai_settings
 from f.core.database import OPERATORS_DATABASE, Database, Row, Transaction, open_database, vector_text
 from f.core.embedding import BATCH_SIZE, Embeddings
 from f.core.embedding_batches import Batch, BatchesInFlight, embedding_event
-from f.core.errors import Conflict
+from f.core.errors import Conflict, ProviderRejected
 from f.core.identity import Caller, background
 from f.core.maintenance import maintain_vector_index
 from f.core.usage import UsageEvent, cost_microusd, record_usage
@@ -149,16 +149,22 @@ def reembed_tenants(tenant_id: str | None, limit: int) -> ReembedData:
     Raises:
         Conflict: When another run is at it.
         NotFound: When there is no such tenant.
+        ProviderRejected: After all tenants, when the model refused passages of some; the message names them.
         KnowledgeError: When the provider fails; what was made until then is kept.
     """
     settings, keys = read_ai_settings(chats=False)
     following = settings.next_space.embed if settings.next_space else settings.embed
-    done = _Done()
+    done, refused = _Done(), dict[str, str]()
     with _alone(), open_database(OPERATORS_DATABASE) as database:
         move = _Move(database, settings.in_space(following.model), keys, following.model, done, limit)
         for tenant in [tenant_id] if tenant_id else database.tenant_ids():
             done.tenants += 1
-            move.tenant(background(tenant))
+            try:
+                move.tenant(background(tenant))
+            except ProviderRejected as error:  # what one tenant's passages hold keeps no other from being moved
+                refused[tenant] = str(error)
+    if refused:
+        raise ProviderRejected(f"{len(refused)} tenant(s) could not be moved: {refused}")
     return ReembedData(
         model=following.model,
         tenants=done.tenants,

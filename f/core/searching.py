@@ -108,6 +108,7 @@ class Searcher:
             that is over.
         vectors: Embeddings of questions that are known, as PostgreSQL reads them.
         fresh: Of them, the questions that are not remembered yet: they are, with what is counted.
+        lacks_model: Whether the tenant's vectors are of a model that the settings do not name.
         needed_next: Modules to import while a provider is asked for the first time.
     """
 
@@ -120,6 +121,7 @@ class Searcher:
     usage: "list[UsageEvent]" = field(default_factory=list)
     vectors: dict[str, str] = field(default_factory=dict)
     fresh: list[str] = field(default_factory=list)
+    lacks_model: bool = False
     needed_next: tuple[str, ...] = _NEEDED_NEXT
 
     def search(
@@ -178,6 +180,9 @@ class Searcher:
         """Embed a question; without the provider, or the tokens for it, it is searched by words alone."""
         model = self.settings.embed.model
         asked = folded(question)
+        if self.lacks_model:
+            self.notices.append("The documents' embedding model is not in the settings: only words were searched.")
+            return Query(question, None, model, self.settings.minimum_similarity)
         if asked in self.vectors:
             return self._with_vector(question, self.vectors[asked])
         vector = None
@@ -307,7 +312,9 @@ def admitted_searcher(caller: Caller, question: str | None, *, chats: bool = Fal
         following = settings.next_space.embed.model if settings.next_space else None
         places = places_of(caller.tenant_id, caller.member_id, asked, settings.embed.model, following)
         database = connected().admit(caller, SPACE_AND_KNOWN_VECTOR, places)
-        searcher = Searcher(database, caller, settings.in_space(database.beside["model"]), keys)
+        model = database.beside["model"]
+        searcher = Searcher(database, caller, settings.in_space(model), keys)
+        searcher.lacks_model = model not in (None, settings.embed.model, following)
         if database.beside["vector"] is not None:
             searcher.vectors[asked] = database.beside["vector"]
         yield searcher

@@ -13,7 +13,8 @@ _TAGS = """
 SELECT tag COLLATE "C" AS tag, count(*) AS documents
 FROM documents AS d CROSS JOIN LATERAL unnest(d.tags) AS tag
 WHERE d.tenant_id = %(tenant)s AND d.deleted_at IS NULL
-  AND starts_with(tag, %(prefix)s) AND (%(after)s::text IS NULL OR tag COLLATE "C" > %(after)s::text)
+  AND starts_with(fold_accents(tag), fold_accents(%(prefix)s))
+  AND (%(after)s::text IS NULL OR tag COLLATE "C" > %(after)s::text)
 GROUP BY tag COLLATE "C" ORDER BY 1 LIMIT %(limit)s
 """
 
@@ -49,7 +50,7 @@ def list_tags(transaction: Transaction, prefix: str, limit: int, after: str | No
 
     Args:
         transaction: In whose name.
-        prefix: How they begin, in lower case; empty for all.
+        prefix: How they begin, but for case and accents; empty for all.
         limit: How many at most.
         after: Only those behind this one.
     """

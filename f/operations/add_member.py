@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Add a member to a tenant.
 
 Script for operators. With an e-mail address the member gets an account, which may belong to other tenants too. An

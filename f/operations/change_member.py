@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Change a member's name, type, or the channels by which they are told of what expires.
 
 Script for operators. A lower type sees the less at once: in searches, answers, and the citations of old conversations.

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Change a tenant's settings; what is left out stays as it is.
 
 Script for operators. All of it holds from the next call on: what admins may not see any more is in no search, answer or

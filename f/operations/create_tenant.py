@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Create a tenant: a family, a school or a company.
 
 Script for operators. It has no members yet; add_member adds them. A slug that is taken is a conflict, so that a repeat

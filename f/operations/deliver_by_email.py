@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Send by e-mail what notices say: one mail to each member for all that is due.
 
 Script for a schedule, and by hand: all tenants. Each notice goes out by this channel at most once, whatever is killed;

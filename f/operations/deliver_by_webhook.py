@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Post what notices say to the product's webhook: one signed request for each.
 
 Script for a schedule, and by hand: all tenants. Each notice goes out by this channel at most once, whatever is killed;

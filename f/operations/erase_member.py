@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Erase a member with what is theirs alone, for good.
 
 Script for operators. Private documents that are assigned to the member go, with their passages, words and vectors, and

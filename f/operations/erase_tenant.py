@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Erase a tenant with all that it has, for good.
 
 Script for operators. Documents, vectors, conversations, members, usage and the audit log go in one transaction, with

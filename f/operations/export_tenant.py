@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Export all data of a tenant, page by page, as an archive that import_tenant takes back.
 
 Script for operators. It writes the tenant's settings, accounts, members, documents (deleted ones too, until they are

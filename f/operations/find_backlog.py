@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Find out whether anything waits to be parsed, stored or embedded, in any tenant.
 
 Script for a schedule: one round trip to the database. A flow that goes on only when something waits costs next to

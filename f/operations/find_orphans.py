@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Find what should not be there, such as words or vectors of what is gone, and repair what can be repaired.
 
 Script for a schedule, and for operators after a restore: every tenant in turn, each in a transaction of its own, and

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Import a page of a tenant's archive, as export_tenant wrote it.
 
 Script for operators. Pages are sent in the order of the export, each as it is; the first one creates the tenant. A

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Issue a session token for a member.
 
 Script for operators, and for a product's own login page. The token names tenant and member, is signed, ends by itself,

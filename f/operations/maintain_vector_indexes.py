@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Make a vector index for each tenant that has become large, and drop those of tenants that have become small.
 
 Script for a schedule: every tenant in turn, each in a transaction of its own. Writing to chunks waits while an index

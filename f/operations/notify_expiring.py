@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Write the notices of documents that expire: one for each member who may see the document, once for each threshold.
 
 Script for a schedule: every tenant in turn, each in a transaction of its own. The thresholds are 30, 7 and 1 days

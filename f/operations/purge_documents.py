@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Purge documents that were deleted longer ago than their tenant keeps them, with chunks, vectors, words and notices.
 
 Script for a schedule: every tenant in turn, each in a transaction of its own. Answers that rest on a purged document

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Remove expired conversations, session tokens that open nothing, and what is remembered of questions for too long.
 
 Script for a schedule: every tenant in turn, each in a transaction of its own. A repeat finds nothing left to do.

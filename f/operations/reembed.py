@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Move tenants to the next embedding model: their vectors are made in the background, and then switched at once.
 
 Script for operators and a schedule. With next_embed in f/chatbot/ai_settings the tenants are moved to that model, and

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Remove a member from a tenant.
 
 Script for operators. From the end of this run on the member is let in nowhere, and each of their session tokens and

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Put the counts of notices and of what was sent into one answer, and fail where a channel failed.
 
 Script: the last step of the flows expire_documents and deliver_notices. There a channel that fails does not stop the

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Let documents and files wait again whose processing was killed.
 
 Script for a schedule: every tenant in turn, each in a transaction of its own. Those that were tried often enough have

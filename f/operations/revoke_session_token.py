@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Revoke a session token, or all those of a member.
 
 Script for operators, and for a product's own log-out. From the end of this run on the token opens nothing; what runs

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Set how much a tenant, and each of its members, may do; what is left out stays as it is.
 
 Script for operators. A call over a limit gets HTTP 429 with retry_after_seconds and is not counted. Limits of one

@@ -1,3 +1,4 @@
+# skip_result_postprocessing
 """Parse and store the files that wait: what a failure, or a run that was killed, has left.
 
 Script for a schedule: all tenants that have any. A file that a run holds is left alone, one whose lease is over is

@@ -238,6 +238,8 @@ UPDATE_DOCUMENT = [
     too_large("tags", ["x" * 51]),
     *refusals("visibility", ("public", 7, ["everyone"])),
     *refusals("assigned_to", (*WRONG_FOR_NUMBER, 0)),
+    *refusals("title", ("   ",)),
+    *refusals("content", (" \n",)),
     *refusals("expires_at", (7, "soon", "2027-02-30", "9999-12-31")),
     *refusals("language", ("klingon", 7, ["english"])),
     *refusals("clear", (*WRONG_FOR_LIST, [7], ["title"], ["content"], ["visibility"], [""], [["tags"]])),

@@ -85,6 +85,23 @@ def test_a_day_at_which_something_expires_ends_where_the_tenant_is(
     assert "BEGIN:VCALENDAR" in installation.run("f/chatbot/read_calendar_feed", secret=feed).data["calendar"]
 
 
+def test_labels_that_look_the_same_are_the_same(installation: Installation) -> None:
+    tenant = installation.new_tenant()
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    for number, label in enumerate((composed, apart, f" {composed} ")):
+        ingest(installation, tenant, f"Bill {number}.", category=label, tags=[label])
+
+    found = installation.run("f/chatbot/list_documents", tenant_id=tenant.id, facets=True, category=apart).data
+
+    assert found["total"] == 3
+    assert [found["facets"][name] for name in ("categories", "tags")] == [
+        [{"value": composed, "documents": 3}], [{"value": composed, "documents": 3}],
+    ]  # fmt: skip
+    assert (
+        installation.run("f/chatbot/search", tenant_id=tenant.id, query="bill", category=f"{apart} ").data["total"] == 3
+    )
+
+
 def test_everything_that_is_said_of_a_document_is_kept(installation: Installation, tenant: Tenant) -> None:
     metadata = {"pages": 3, "deep": {"list": [1, 2.5, None, True, "λήγει 🎉"]}, "wm_status_code": 500, "": "\\u0041"}
     data = ingest(

@@ -196,6 +196,26 @@ def test_what_was_stored_meanwhile_shifts_no_page(installation: Installation) ->
     assert (ids(first) + ids(rest), rest["next_cursor"], rest["total"]) == (old[::-1], None, 5)
 
 
+@pytest.mark.parametrize(
+    "beginning",
+    ["집" * 498, "ᄒ" * 498, "😀" * 498, "\u0301\u0300", "Ω" * 498],
+    ids=["Hangul", "jamo", "emoji", "marks alone", "Greek"],
+)
+def test_pages_by_title_go_on_whatever_the_titles_are_made_of(installation: Installation, beginning: str) -> None:
+    tenant = installation.new_tenant()
+    run = partial(installation.run, tenant_id=tenant.id)
+    stored = [
+        run("f/chatbot/ingest", title=beginning + end, content=f"It ends with {end!r}.").data["document_id"]
+        for end in (["a", "b"] if len(beginning) > 2 else ["", "\u0301"])
+    ]
+
+    first = run(LIST, sort="title", order="asc", limit=1).data
+    second = run(LIST, sort="title", order="asc", limit=1, cursor=first["next_cursor"]).data
+
+    assert {*ids(first), *ids(second)} == {*stored}
+    assert second["next_cursor"] is None
+
+
 def test_what_was_deleted_is_listed_to_who_may_restore_it(installation: Installation) -> None:
     tenant = installation.new_tenant(retention_days=10)
     run = partial(installation.run, tenant_id=tenant.id)

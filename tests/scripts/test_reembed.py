@@ -1,5 +1,6 @@
 """Changing the embedding model over HTTP: both models side by side, one space searched at a time, one switch."""
 
+import json
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -303,6 +304,39 @@ def test_several_searches_while_a_tenant_is_moved_all_find_something(cloud: Clou
     assert found.pop(4) == "1"
     assert all("harbour" in text or "orchard" in text for text in found), found
     cloud.groq.fail(hang(), on="/embeddings", times=None)
+
+
+def test_a_passage_that_the_next_model_refuses_keeps_its_own_tenant_alone_from_being_moved(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation, first, second = cloud.installation, with_documents(cloud), with_documents(cloud)
+    installation.add_document(first, "A text that a provider refuses to read.", "Refused")
+    cloud.use(rerank=None, next_embed=next_embed(cloud))
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(
+            cloud.groq, "refusal", lambda request: 400 if "refuses to read" in json.dumps(request.body) else None
+        )
+        answer = installation.run(REEMBED)
+
+    assert answer.body["error"]["extra"]["error_code"] == "provider_rejected"
+    assert first.id in answer.text
+    assert second.id not in answer.text
+    assert (models(installation, first)["tenant"], models(installation, second)["tenant"]) == (None, NEXT)
+    installation.run(REEMBED).done()
+    assert models(installation, first) == moved()
+
+
+def test_a_tenant_whose_model_the_settings_no_longer_name_is_told_that_words_alone_were_searched(cloud: Cloud) -> None:
+    installation, tenant = cloud.installation, with_documents(cloud)
+    cloud.use(rerank=None, next_embed=next_embed(cloud))
+    installation.run(REEMBED, tenant_id=tenant.id).done()
+    cloud.use(rerank=None)
+
+    found = installation.run(SEARCH, tenant_id=tenant.id, query="harbour").data
+    answer = installation.run("f/chatbot/chat", tenant_id=tenant.id, question="Where is the harbour?").data
+
+    assert (found["total"], found["degraded"], answer["degraded"]) == (1, True, True)
+    assert "only words were searched" in found["notice"]
 
 
 @pytest.mark.parametrize(

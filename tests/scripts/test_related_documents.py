@@ -35,6 +35,27 @@ def related(installation: Installation, tenant: Tenant, document: int, **more: o
     return dict(installation.run(RELATED, document_id=document, tenant_id=tenant.id, **more).data)
 
 
+def test_words_that_look_like_numbers_are_told_to_the_letter(installation: Installation, tenant: Tenant) -> None:
+    text = "The roof insurance is paid by NaN Bank every month, and Infinity Pools mends the pool of the house."
+    for title in ("Infinity pool", "NaN"):
+        installation.run(
+            "f/chatbot/ingest", title=title, category="NaN Bank", content=f"{text} {title}.", tenant_id=tenant.id
+        ).done()
+    installation.run("f/chatbot/embed", tenant_id=tenant.id).done()
+    [first, second] = installation.run("f/chatbot/list_documents", tenant_id=tenant.id, sort="title").data["documents"]
+
+    [found] = related(installation, tenant, first["document_id"])["documents"]
+    near = installation.run("f/chatbot/find_duplicates", tenant_id=tenant.id, document_id=second["document_id"]).text
+    said = installation.run("f/chatbot/chat", tenant_id=tenant.id, question="Who is the roof insurance paid by?").data
+    read = installation.run("f/chatbot/read_session", tenant_id=tenant.id, session_id=said["session_id"]).text
+
+    assert {first["title"], second["title"]} == {"Infinity pool", "NaN"}
+    assert (found["title"], found["category"]) == (second["title"], "NaN Bank")
+    assert first["title"] in near
+    assert "paid by NaN Bank every month" in read
+    assert " null " not in near + read
+
+
 def test_the_nearest_by_embedding_come_first(installation: Installation, tenant: Tenant) -> None:
     ids = stored(installation, tenant)
     installation.run("f/chatbot/embed", tenant_id=tenant.id).done()

@@ -58,6 +58,8 @@ def test_tags_are_listed_with_their_counts_in_order_and_in_pages(installation: I
 
     everything = {"car": 1, "e%": 1, "e_file": 1, "heating": 2, "house": 1, "insurance": 2, "school": 1, "έγγραφα": 1}
     assert counts(look()) == everything
+    for prefix in ("ΈΓ", "εγ", " Έγγραφα", "ΕΓΓΡΑΦΑ"):
+        assert counts(look(prefix=prefix)) == {"έγγραφα": 1}, prefix
     assert list(counts(look())) == sorted(everything)
     assert counts(look(prefix="H")) == {"heating": 2, "house": 1}
     assert counts(look(prefix="e_")) == {"e_file": 1}

@@ -298,3 +298,19 @@ def test_another_tenants_versions_are_as_unknown_as_none(installation: Installat
             for path in (LIST, COMPARE, RESTORE):
                 told = [installation.run(path, document_id=one, **named).refused(404) for one in (theirs, 7)]
                 assert told[0] == told[1], path
+
+
+def test_a_version_that_concerned_a_member_who_has_left_is_restored_all_the_same(installation: Installation) -> None:
+    tenant = installation.new_tenant()
+    run = partial(installation.run, tenant_id=tenant.id)
+    wanted = run("f/chatbot/ingest", title="T", content="The text as it was.", assigned_to=tenant.teen).data[
+        "document_id"
+    ]
+    run("f/operations/remove_member", user_member_id=tenant.teen).done()
+    run("f/chatbot/update_document", document_id=wanted, version=1, assigned_to=tenant.adult, content="Broken.").done()
+
+    data = run("f/chatbot/restore_version", document_id=wanted, version=1, current_version=2).data
+
+    assert data["changed"] == ["content"]
+    read = run("f/chatbot/get_document", document_id=wanted).data
+    assert (read["text"], read["assigned_to"]) == ("The text as it was.", tenant.adult)

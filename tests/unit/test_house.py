@@ -31,6 +31,12 @@ def test_a_script_defines_no_function_but_main(script: Path) -> None:
     assert defined == (["preprocessor", "main"] if script in PREPROCESSED else ["main"])
 
 
+@pytest.mark.parametrize("script", SCRIPTS, ids=str)
+def test_what_a_script_returns_is_passed_on_to_the_letter(script: Path) -> None:
+    """Otherwise Windmill writes null for the words NaN and Infinity, in titles and quotes too."""
+    assert (REPOSITORY / script).read_text(encoding="utf-8").startswith("# skip_result_postprocessing\n")
+
+
 @pytest.mark.parametrize("module", SHARED, ids=str)
 def test_a_shared_module_refuses_to_run_as_a_script(module: Path) -> None:
     """Otherwise a caller could name any of its functions, with secrets as arguments."""
