@@ -21,13 +21,14 @@ _SAYING: dict[str, str] = {
         deadlines?  closing (?:date|time)  delinquent (?:after|if not paid)  (?:late|overdue) after  hand-?in date
         vacate (?:by|on)
         (?:return|receipt|submission|delivery) of (?:tenders|bids|forms?|documents|applications|offers)
-        review (?:date|by|due)  latest(?: date)?(?=:)  cut-?off(?: date| time)?  (?:very )?last (?:day|date)
+        review (?:date|by|due)  latest(?: date)?(?=:)  cut-?off(?: date| time)?
+        (?:very )?last (?:day|date)(?! of (?:the )?(?:\w{2,10} )?(?:term|school|semester))  rent review(?=\s?:)
         final (?:date|day)  due back  remit by  apply by  send by  submit by
         (?:applications?|registrations?|entries|bookings?|submissions?|enrol+ments?|tenders?|nominations?|bidding|consultation|survey|poll|portal|window|call|position|vacancy|competition) (?:will |shall )?(?:be )?(?:clos(?:e|es|ed|ing)|ends?|ending)(?: on| at)?
         (?:received|submitted|arriving|lodged|postmarked|made|paid) after  submission date  return date  reply date
         rsvp  respond by  reply by  return by  on or before  target date  must (?:reach|arrive)
         (?:to|must|should|shall|please) (?:be )?(?:sent|received|returned|submitted|paid|lodged|filed|completed)(?= by\b| before\b| on or)
-        next (?:\w{2,14} ){0,2}?(?:inspection|service|test|check|review|audit|examination|visit|calibration|assessment|payment|instal+ment)(?: is)?(?: due)?(?: date| by| on| before)?
+        next (?:\w{2,14} ){0,2}?(?:inspection|service|test|check|review|audit|examination|visit|calibration|assessment|payment|instal+ment|dose)(?: is)?(?: due)?(?: date| by| on| before)?
         re-?(?:check|test|inspection|assessment)(?: due)?(?: date)?  προθεσμι(?:α|ασ|εσ)
         (?:κατα)?ληκτικ(?:η|ησ|εσ) ημερομηνι(?:α|ασ|εσ)  καταληκτικη
         (?:τελικη|τελευταια|υστατη) (?:ημερομηνια|ημερα|προθεσμια|διορια|μερα)
@@ -36,8 +37,8 @@ _SAYING: dict[str, str] = {
         διορια  το αργοτερο(?: μεχρι| εωσ)?  αργοτερο  πληρωτε(?:ο|α|οσ|εσ)  εξοφλητε(?:ο|α|οσ|εσ)
         ημ(?:ερομηνια|ερ|/νια|ερ/νια|\.)?\.? (?:πληρωμησ|εξοφλησησ|οφειλησ|υποβολησ|παραδοσησ)  πληρωμη (?:εωσ|μεχρι)
         εξοφληση (?:εωσ|μεχρι)
-        επομεν(?:οσ|η|ο|ου|ησ) (?:ελεγχ(?:οσ|ου)|επιθεωρησ\w+|δοσ(?:η|ησ)|κτεο|service|σερβισ|θεωρηση|συντηρηση|εξεταση|πληρωμη|εμβολιασμοσ|επανελεγχοσ)
-        εμπροθεσμα  ληξιπροθεσμ\w*
+        επομεν(?:οσ|η|ο|ου|ησ) (?:ελεγχ(?:οσ|ου)|επιθεωρησ\w+|δοσ(?:η|ησ)|κτεο|service|σερβισ|θεωρηση|συντηρηση|εξεταση|πληρωμη|εμβολιασμοσ|επανελεγχοσ|καταβολη)
+        (?:[α-θ]|\d{1,2})(?:'|η)? δοση(?: \w{2,12}){0,2}?(?=\s?:)  δοσεισ(?=\s?:)  εμπροθεσμα  ληξιπροθεσμ\w*
         (?:να )?(?:καταβαλ|πληρωσ|εξοφλησ|υποβαλ|προσκομισ|καταθεσ|παραδωσ)\w{0,5}(?=\s(?:στισ|την|εωσ|μεχρι))
     """,
     "renewal": r"""
@@ -47,9 +48,9 @@ _SAYING: dict[str, str] = {
     """,
     "expiry": r"""
         expir(?:y|es|e|ed|ing|ation)(?: date| dates)?  exp(?:\.| date)?(?!\w)  good (?:thru|through|until|till|to)
-        (?:not |in)valid after  void after  not (?:be )?used after
+        (?:not |in)valid(?: for \w{2,12})? after  notafter  void after  not (?:be )?used after
         (?:valid|validity|effective|available|in force|in effect|guaranteed?|covered|insured|redeemable|usable|payable)(?: \w{1,12}){0,3}? (?:until|till|through|thru|to|up to|upto)
-        validity(?: date| ends)?  valid for use (?:until|before)  use[-\s]?(?:by|before)(?: dates?)?
+        validity(?: date| ends)?  (?:has been|have been|was|were|is now) renewed (?:until|till|through|to|up to)  valid for use (?:until|before)  use[-\s]?(?:by|before)(?: dates?)?
         best if (?:used|enjoyed|consumed|eaten) (?:by|before)(?: dates?)?  used? (?:it |them |this )?by
         best[-\s]?before(?: dates?| end)?  bbe?(?=:|\s)  best by  sell[-\s]by(?: dates?)?
         (?:discard|dispose|throw away|do not use|destroy) (?:\w{1,8} )?(?:after|by)
@@ -59,11 +60,13 @@ _SAYING: dict[str, str] = {
         redeem(?:ed|able)? (?:by|before|until)  to be used by  lapses?(?: on)?  laps(?:ed|ing)(?: on)?
         ceases?(?: on)?  (?:runs?|ran) out(?: on)?
         (?:end|ending|termination|terminates|maturity|cessation|completion|discontinuation) date
-        end of (?:the )?(?:\w{2,10} )?(?:life|cover|validity|term|contract|lease|tenancy|warranty|guarantee|subscription|support|policy|insurance|licen[cs]e|agreement)(?: on)?
-        (?:warranty|guarantee|contract|lease|tenancy|policy|cover|coverage|insurance|subscription|membership|licen[cs]e|support|term|agreement|permit|visa) (?:end(?:s|ing|ed)?|ceases|terminates|finish(?:es)?)
+        end of (?!(?:the )?(?:autumn|spring|summer|winter|fall|school) term)(?:the )?(?:\w{2,10} )?(?:life|cover|validity|term|contract|lease|tenancy|warranty|guarantee|subscription|support|policy|insurance|licen[cs]e|agreement)(?: on)?
+        (?:warranty|guarantee|contract|lease|tenancy|policy|cover|coverage|insurance|subscription|membership|licen[cs]e|support|term|agreement|permit|visa) (?:will |shall )?(?:end(?:s|ing|ed)?|ceases?|terminates?|finish(?:es)?|stops?)(?: on)?
+        (?:warranty|guarantee|contract|lease|policy|cover|coverage|insurance|subscription|membership) (?:will be|shall be|is) cancelled (?:on|from|as of|with effect from)
         policy exp
         (?:offer|trial|promotion|sale|discount|deal|voucher|coupon)s? (?:end(?:s|ing|ed)?|closes?|finish(?:es)?)(?: on| at)?
         (?:shall |will )?(?:remain|continue)s?(?: \w{1,12}){0,4}? (?:until|till|through)  terminat(?:es|ing)(?: on)?
+        terminate(?: automatically)? on  (?:will|shall) be terminated on  λυεται(?: αυτοδικαιωσ)?
         matures?(?: on)?  ληξη(?:σ)?(?: ισχυοσ)?  ληγουσα  ληγουσησ  ληγον  ληγει  ληγουν  ληγειν  εληξε  εληξαν
         θα ληξει  ληξει  εκπνεει  ισχυει (?:και )?(?:εωσ|μεχρι|ωσ|μεχρισ)
         ισχυ(?:σ|οσ|ουν|ει|ον) (?:\w{1,14} ){0,3}?(?:εωσ|μεχρι|ωσ)  (?:σε )?ισχυ (?:εωσ|μεχρι|ωσ)
@@ -78,7 +81,7 @@ _SAYING: dict[str, str] = {
         (?:valid|effective|available|applicable|covered) (?:as )?(?:from|of)  effective(?: date| on| from)?
         eff(?:\.| date)?(?!\w)  start(?:s|ing|ed)?(?: date| on| from)?  commenc\w+(?: date| on| from| at)?
         beg(?:ins?|inning|an|un)(?: date| on)?  inception(?: date)?  (?:not valid |)before(?= commencement)
-        not (?:valid|payable|usable) (?:before|until)  opens?(?: on| from)?  opening date  as from  with effect from
+        not (?:valid|payable|usable) (?:before|until)  notbefore  opens?(?: on| from)?  opening date  as from  with effect from
         in force from  activation date  (?:re-?)open(?:s|ing|ed)  from and including  εναρξη(?:σ)?(?: ισχυοσ)?
         αρχιζει  αρχιζουν  αρχομεν\w{1,4}  ξεκινα\w*  ισχυει απο  ισχυουν απο  με ισχυ απο  τιθεται σε ισχυ  εναρξεωσ
         ανοιγει  ανοιγουν
@@ -90,7 +93,7 @@ _SAYING: dict[str, str] = {
         με ημερομηνια(?! ληξ| ελαχ)
     """,
     "none": r"""
-        birth  born  d\.?o\.?b\.?(?!\w)  died  sign(?:ed|ature)(?: on)?  purchased(?: on)?  purchase date
+        (?:autumn|spring|summer|winter|fall|school)[-\s]term (?:ends?|ending|finish(?:es)?)(?: on)?  birth  born  d\.?o\.?b\.?(?!\w)  died  sign(?:ed|ature)(?: on)?  purchased(?: on)?  purchase date
         date of purchase  bought  ordered?(?: on| date| placed)?  placed  shipped  delivered  delivery(?: date)?
         printed  published(?: on)?  updated  last (?:updated|modified|reviewed|visited|seen)  meeting  meets  held
         takes? place  took place  appointment  interviews?  event  visit  evening  exhibition  concert  ceremony
@@ -166,6 +169,13 @@ PREPOSITION = re.compile(
     r"|(?P<by>by|before|within|prior to|πριν(?: απο)?|εντοσ)|(?P<start>from|since|after|απο|between|μεταξυ))(?!\w)"
 )
 LINK = re.compile(r"(?<!\w)(?:is|are|be|on|by|at|until|to|for|ειναι|στισ|στην|την|τη|εωσ|μεχρι)(?!\w)|[:=]")
+NEGATED = re.compile(
+    r"(?<!\w)(?:(?:do|does|did|will) not (?:need to |have to )|(?:do|does|did)n't (?:need to |have to )|δεν χρειαζεται να "
+    r"|no (?:payment|instal+ment|rent|fee|balance|amount|deposit) (?:is |will be |falls )?)$"
+)
+NEGATED_END = re.compile(r"(?<!\w)(?:(?:do|does|did|will|shall) not |(?:do|does|did|wo)n't |never |δεν (?:θα )?)$")
+"""What turns words around when it stands right before them; the second for those of an expiry, as "if you do not pay by"
+says what is due."""
 OF_DEADLINE = re.compile(
     r"(?<!\w)(?:deadline|submission|window|period for|προθεσμι\w*|διορι\w*|εγγραφ\w*|υποβολ\w*|αιτησ\w*|δηλωσ\w*|πληρωμ\w*|"
     r"δοσ(?:η|εισ|ησ)|οφειλ\w*|παραστατικ\w*|τιμολογι\w*|λογαριασμ\w*|εξοφλησ\w*)(?!\w)"
@@ -188,11 +198,16 @@ TO = re.compile(
 """What may stand between the first and the last day of a range."""
 FILLER = re.compile(
     r"(?:[\s:;=|()\[\]\-,.*_#\"'/<>]"
-    r"|(?:on|at|the|is|are|was|be|of|until|by|before|from|to|and|including|inclusive|up|midnight|noon|end|close|business|dates?|day|all|codes?|"
+    r"|(?:on|at|the|is|are|was|be|of|until|by|before|from|to|and|including|inclusive|up|midnight|noon|end|close|business|dates?|day|all|codes?|in(?= [a-z])|"
     r"mon(?:day)?|tue(?:s|sday)?|wed(?:nesday)?|thu(?:rs|rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?|(?:a|p)\.?m|oclock|hours?|hrs|utc|"
-    r"eastern|central|pacific|local|time|gmt|est|cet|bst|o'clock|dd|mm|yyyy|yy|ranging|ranges?|automatically|currently|falls?|will|shall|"
+    r"eastern|central|pacific|local|time|gmt|est|cet|bst|o'clock|dd|mm|yyyy|yy|ηη|μμ|εεεε|ranging|ranges?|automatically|currently|falls?|will|shall|"
     r"στισ|στη|στην|στο|στουσ|την|τη|τισ|το|τον|του|τησ|των|τα|η|ο|και|εωσ|μεχρι|μεχρισ|ωσ|απο|ωρα|ημερα|μεσανυχτα|τελοσ|"
     r"δευτερασ?|τριτησ?|τεταρτησ?|πεμπτησ?|παρασκευησ?|σαββατου?|κυριακησ?|ειναι|ημερομηνια|αυτοματα|λεπτα|π\.?μ|μ\.?μ)(?!\w)"
     r"|\d{1,2}(?:[:.]\d{2})?(?= ?[ap]\.?m)|\d{1,2} (?=noon|midnight|μεσημερι)|\d{1,2}[:.]\d{2}(?!\w))*+"
 )
 """What may stand between words and the date that they are right before."""
+CARD = re.compile(
+    r"(?<!\w)(?:exp|expir(?:y|es|ation)(?: date)?|(?:valid |good )?(?:thru|through)|valid (?:until|to)|cards?|batch|use by|best before(?: end)?|bbe?"
+    r"|(?:ημ\w{0,9}[./]?\w{0,3}\.? ?)?ληξη|αναλωση[^\d\n]{0,40})(?:\W{0,3}(?:dd|mm|yyyy|yy|end|date|month|year)){0,4}\W{0,4}$"
+)
+"""What stands right before a month with two digits of a year, on cards and labels."""

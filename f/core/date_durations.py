@@ -40,7 +40,9 @@ _UNITS = {
 }
 _WHOLE = {"διετ": 2, "τριετ": 3, "τετραετ": 4, "πενταετ": 5, "δεκαετ": 10}
 _LENGTH = (
-    rf"(?<![\w.,-])(?:(?P<count>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})(?: ?\(\w{{1,12}}\))?[ -](?:"
+    rf"(?<![\w.,-])(?:(?P<longer>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})(?: ?\(\w{{1,12}}\))? "
+    rf"(?:(?P<years>{_UNITS['year']})|{_UNITS['month']}|{_UNITS['week']})(?:,? and|,? και|,) )?"
+    rf"(?:(?P<count>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})(?: ?\(\w{{1,12}}\))?[ -](?:"
     + "|".join(f"(?P<{unit}>{words})" for unit, words in _UNITS.items())
     + rf")'?|(?P<whole>{'|'.join(_WHOLE)})(?:ησ|ια|ιασ|εσ|ουσ))(?!\w)"
 )
@@ -95,8 +97,9 @@ def duration_before(text: str, start: int, at: int) -> Duration | None:
     match = _BEFORE.search(text[low:at])
     if match is None:
         return None
-    count, unit = _length(match)
-    return Duration(low + match.start(), at, count, unit, bool(match["within"]), bool(match["included"]))
+    if (length := _length(match)) is None:
+        return None
+    return Duration(low + match.start(), at, *length, bool(match["within"]), bool(match["included"]))
 
 
 def duration_behind(text: str, at: int, end: int, *, included: bool) -> Duration | None:
@@ -104,8 +107,9 @@ def duration_behind(text: str, at: int, end: int, *, included: bool) -> Duration
     match = _BEHIND.match(text, at, min(end, at + _LOOKED_AT))
     if match is None:
         return None
-    count, unit = _length(match)
-    return Duration(at, match.end(), count, unit, within=False, included=included)
+    if (length := _length(match)) is None:
+        return None
+    return Duration(at, match.end(), *length, within=False, included=included)
 
 
 def end_of(day: date, duration: Duration) -> date | None:
@@ -125,10 +129,16 @@ def end_of(day: date, duration: Duration) -> date | None:
         return None
 
 
-def _length(match: re.Match[str]) -> tuple[int, str]:
-    """Read how many of what."""
+def _length(match: re.Match[str]) -> tuple[int, str] | None:
+    """Read how many of what; two years and six months are thirty months. None for what no one unit gives."""
     if match["whole"]:
         return _WHOLE[match["whole"]], "year"
-    count = match["count"]
-    number = int(count) if count.isdigit() else _NUMBER_WORDS[count]
-    return number, next(unit for unit in _UNITS if match[unit])
+    count, unit = _number(match["count"]), next(unit for unit in _UNITS if match[unit])
+    if match["longer"] is None:
+        return count, unit
+    return (12 * _number(match["longer"]) + count, unit) if match["years"] and unit == "month" else None
+
+
+def _number(count: str) -> int:
+    """Read a number in digits or as a word."""
+    return int(count) if count.isdigit() else _NUMBER_WORDS[count]

@@ -68,20 +68,35 @@ _MONTH_ALONE = re.compile(
 _MONTH_NUMBER = re.compile(rf"{_LEFT}(?P<month>\d{{1,2}}) ?[/.-] ?(?P<year>(?:19|20|21)\d{{2}}){_RIGHT}(?! ?[/.-] ?\d)")
 _YEAR_MONTH = re.compile(rf"{_LEFT}(?P<year>(?:19|20|21)\d{{2}})[/-](?P<month>\d{{2}}){_RIGHT}")
 _SHORT_MONTH = re.compile(rf"{_LEFT}(?P<month>\d{{2}}) ?[/ -] ?(?P<year>\d{{2}}|20\d{{2}}){_RIGHT}(?! ?[/.-] ?\d)")
+_WORD_SHORT_MONTH = re.compile(rf"(?<!\w)(?P<month>{_MONTH})\.?[/-](?P<year>\d{{2}}){_RIGHT}(?! ?[/.-] ?\d)")
 _YEAR_END = re.compile(
     r"(?<!\w)(?:end of (?:the )?(?:year )?|τελοσ (?:του )?(?:ετουσ )?|τελη (?:του )?)"
     r"(?P<year>(?:19|20|21)\d{2})(?![\w/-])"
 )
+_EXPIRY_YEAR = re.compile(
+    r"(?<!\w)(?:valid (?:until|through|thru|to)|expir(?:es|ing) in|expir(?:es|y):?|λη(?:γει|ξη):?(?: το)?"
+    r"|ισχυει (?:εωσ|μεχρι)(?: το)?) "
+    r"(?P<year>20\d{2})(?=\s*\Z|[ \t]*\n|[.,;)](?!\d)| unless| and| or)"
+)
+_LONG_PAST = 12
+"""What 10/12 would be as a month and a year is long past: then it is a day and a month, or no date."""
+_NUMBERED = re.compile(
+    r"(?<!\w)(?:sort code|(?:part|serial|model|batch|lot|order|invoice|policy|account) (?:no|number)"
+    r"|version|release|firmware|regulation|section|clause|article|paragraph|rule|chapter"
+    r"|ορ(?:οσ|ου|ο)|αρθρ(?:ο|ου)|παραγραφ(?:οσ|ου)|εκδοχη)"
+    r"[ \t:.#]{0,3}\Z"
+)
+"""What stands right before numbers that are no date, though they look like one."""
 _BEFORE_RANGE = re.compile(
-    rf"(?<![\w.,/:-])(?P<day>\d{{1,2}}){_ORDINAL}(?: {{0,2}}(?P<month>{_MONTH})\.?)?"
+    rf"(?<![\w.,/:-])(?P<written>(?P<day>\d{{1,2}}){_ORDINAL}(?: {{0,2}}(?P<month>{_MONTH})\.?)?)"
     r" {0,2}(?:-|to|until|till|through|and|εωσ|μεχρι|ωσ|και)(?: (?:και|τισ|την|τη|the|on|στισ)){0,3} {0,2}$"
 )
 _BEFORE_MONTH_RANGE = re.compile(
-    rf"(?<!\w)(?P<month>{_MONTH})\.? (?P<day>\d{{1,2}}){_ORDINAL}"
+    rf"(?<!\w)(?P<written>(?P<month>{_MONTH})\.? (?P<day>\d{{1,2}}){_ORDINAL})"
     r" {0,2}(?:-|to|until|till|through|and)(?: the)? {0,2}$"
 )
 _BEFORE_NUMERIC_RANGE = re.compile(
-    r"(?<![\w.,/:-])(?P<first>\d{1,2}) ?[./] ?(?P<second>\d{1,2})"
+    r"(?<![\w.,/:-])(?P<written>(?P<first>\d{1,2}) ?[./] ?(?P<second>\d{1,2}))"
     r" {0,2}(?:-|to|until|till|through|εωσ|μεχρι|ωσ)(?: (?:και|τισ|την|τη|the)){0,3} {0,2}$"
 )
 _CLOSING = re.compile(r"\s{0,9}\Z|[.,;:)|\]\n]|  ")
@@ -102,6 +117,7 @@ class WrittenDate:
         precision: What is written of it.
         numeric: Whether day, month and year are numbers, the year last: what can tell a writer's order.
         loose: It may well be another number, unless a phrase of expiry stands right before it.
+        short: It is a month with two digits of a year, which may as well be a day and a month.
     """
 
     start: int
@@ -111,6 +127,7 @@ class WrittenDate:
     precision: DatePrecision = "day"
     numeric: bool = False
     loose: bool = False
+    short: bool = False
 
 
 def _folding() -> dict[int, str]:
@@ -147,7 +164,7 @@ def folded(text: str) -> str:
 
 def written_dates(text: str) -> list[WrittenDate]:
     """Find the dates in a folded text, in their order; of those that overlap, the first, and the longest of these."""
-    found = [date for scan in _SCANS for date in scan(text)]
+    found = [date for scan in _SCANS for date in scan(text) if not _is_number(text, date)]
     found.sort(key=lambda one: (one.start, one.loose, -one.end))
     kept: list[WrittenDate] = []
     for one in found:
@@ -211,18 +228,22 @@ def _month_first(text: str) -> Iterator[WrittenDate]:
 
 
 def _months(text: str) -> Iterator[WrittenDate]:
-    """January 2026, Ιανουάριος 2026; 01/2026 and 01/26, which are loose; and the end of 2026."""
-    for pattern in (_MONTH_ALONE, _MONTH_NUMBER, _YEAR_MONTH, _SHORT_MONTH):
+    """January 2026, Ιανουάριος 2026; 01/2026, 01/26 and JAN/26, which are loose; the end of 2026, valid until 2026."""
+    for pattern in (_MONTH_ALONE, _MONTH_NUMBER, _YEAR_MONTH, _SHORT_MONTH, _WORD_SHORT_MONTH):
         for match in pattern.finditer(text):
             month = _MONTHS.get(match["month"]) or int(match["month"])
-            year = _year(match["year"])
+            year, short = _year(match["year"]), len(match["year"]) == 2
+            if short and int(match["year"]) <= _LONG_PAST:
+                continue
             if 1 <= month <= 12 and _FIRST_YEAR <= year <= _LAST_YEAR:
                 first = pattern is _MONTH_ALONE and _FIRST_OF.search(text[max(match.start() - 20, 0) : match.start()])
                 day = date(year, month, 1) if first else last_of_month(year, month)
                 loose = pattern is not _MONTH_ALONE
-                yield WrittenDate(match.start(), match.end(), day, precision="month", loose=loose)
+                yield WrittenDate(match.start(), match.end(), day, precision="month", loose=loose, short=short)
     for match in _YEAR_END.finditer(text):
         yield WrittenDate(match.start(), match.end(), date(int(match["year"]), 12, 31), precision="year")
+    for match in _EXPIRY_YEAR.finditer(text):
+        yield WrittenDate(match.start("year"), match.end(), date(int(match["year"]), 12, 31), precision="year")
 
 
 _SCANS = (_iso, _numeric, _worded, _month_first, _months)
@@ -243,14 +264,17 @@ def _shared(text: str, one: WrittenDate, since: int) -> list[WrittenDate]:
     if one.numeric:
         first, second = int(match["first"]), int(match["second"])
         day, swapped = _day(one.day.year, second, first), _day(one.day.year, first, second)
-        end = match.end("second")
     else:
         month = _MONTHS[match["month"]] if match["month"] else one.day.month
         day, swapped = _day(one.day.year, month, int(match["day"])), None
-        end = max(match.end("month"), match.end("day"))
     if day is None:
         return []
-    return [WrittenDate(low + match.start(), low + end, day, swapped if swapped != day else None)]
+    return [WrittenDate(low + match.start(), low + match.end("written"), day, swapped if swapped != day else None)]
+
+
+def _is_number(text: str, one: WrittenDate) -> bool:
+    """Tell whether it is the number of something: a sort code, a version, a clause."""
+    return (one.numeric or one.loose) and _NUMBERED.search(text, max(one.start - 30, 0), one.start) is not None
 
 
 def _closes(text: str, at: int) -> bool:

@@ -1,9 +1,10 @@
 """What a date in a text is for, by the words around it: an expiry, a renewal, something due, a start, or an issue.
 
-Shared module, pure. In this order: the range that it ends, what is said right before it, the cell, column or row of a
-table that it stands in, what is said right behind it, the line above it. The nearest words count, also those of what is
-none of these (a birth, a meeting), so that the date after them is none either. A date is looked at with at most 160
-characters before it, and none of those before the last date, so that the time is linear.
+Shared module, pure. In this order: the label above that has its place, the range that it ends, what is said right
+before it, the cell, column or row of a table that it stands in, what is said right behind it, the line above it. The
+nearest words count, also those of what is none of these (a birth, a meeting), so that the date after them is none
+either. A date is looked at with at most 160 characters before it, and none of those before the last date, and a line
+above or a cell is read a bounded number of times, so that the time is linear.
 """
 
 import re
@@ -12,10 +13,13 @@ from dataclasses import dataclass
 from typing import cast
 
 from f.core.date_cues import (
+    CARD,
     ENDING,
     FILLER,
     JOINED,
     LINK,
+    NEGATED,
+    NEGATED_END,
     OF_COURSE,
     OF_DEADLINE,
     PREPOSITION,
@@ -33,6 +37,8 @@ _SENTENCE_BEFORE, _SENTENCE_BEHIND = 250, 150
 _NEAR, _FAR = 30, 100
 _LABEL = 80
 _BETWEEN = 60
+_WIDE, _MANY = 400, 8
+_TABS, _GAPS = re.compile(r"\t"), re.compile(r"(?<=\S) {2,}")
 _COUNTS = ("expiry", "renewal", "due")
 _DESCRIBES = re.compile(r"[ \t]*(?:[:|\u2192]\s{0,4}|\t|-|  )(?=\S|\s)")
 _CLOSES = re.compile(r"(?<!\w)(?:clos(?:es?|ed|ing)|ends?|ending)(?!\w)(?=.{0,25}\bon\W*(?:\w{6,9}\W*)?$)")
@@ -87,7 +93,10 @@ class _Reader:
         self.text, self.folded, self.dates = text, folded, dates
         self.told: list[Told] = []
         self._sentence = (0, 0)
-        self._header: tuple[int, int, str] = (-1, -1, "")  # where a table's rows were read, and its first row
+        self._header: tuple[int, int, list[str | None]] = (-1, -1, [])  # where rows were read, and their titles
+        self._columns: dict[int, str] = {}  # what labels above say of the dates of a line
+        self._labels: tuple[int, Sequence[str | None]] = (-1, [])  # where a line below labels ended, and they
+        self._row: tuple[int, str | None] = (0, None)  # up to where a row was read, and what its last title says
 
     def read(self, number: int) -> None:
         """Tell of one date."""
@@ -98,8 +107,10 @@ class _Reader:
         if in_table:
             low, high = max(low, line[0]), min(high, line[1])
         since = max(self.dates[number - 1].end if number else 0, one.start - _BEFORE)
+        columns = None if in_table else self._in_columns(number, line)
         found = (
-            self._joined(number, low)
+            columns
+            or self._joined(number, low)
             or self._said_before(one, max(low, since))
             or (self._in_table(one, line, since) if in_table else None)
             or self._false_end(one, low, since, line[0])
@@ -108,10 +119,16 @@ class _Reader:
             or self._above(number, line[0])
         )
         kind, confidence, above = found or (None, 0.0, False)
-        if one.loose and confidence < 0.85:
+        if (one.loose and confidence < 0.85) or (
+            one.short and not (kind == "expiry" and (in_table or columns or self._on_a_card(one)))
+        ):
             kind = None
         told = Told(None if kind == "none" else cast("Kind | None", kind), confidence, (low, high), above)
         self.told.append(self._with_duration(one, told, max(low, since), high))
+
+    def _on_a_card(self, one: WrittenDate) -> bool:
+        """Tell whether the wording of cards and labels stands right before a date."""
+        return CARD.search(self.folded, max(one.start - _BETWEEN, 0), one.start) is not None
 
     def _sentence_of(self, one: WrittenDate) -> tuple[int, int]:
         """Find the sentence of a date."""
@@ -161,7 +178,7 @@ class _Reader:
         """Tell what the last day of a range is, by what the range is about."""
         head = self.folded[low : before.start]
         if not SUBJECT.search(head) and not SAYING.search(head):
-            line = self._line_of(before)[0]
+            line = max(self._line_of(before)[0], before.start - _BEFORE)
             head = self.folded[max(line - _LABEL, 0) : before.start]
         subject = _last(SUBJECT, head)
         saying = _last(SAYING, head)
@@ -175,7 +192,7 @@ class _Reader:
             return str(told.kind), 0.7
         return "none", 0.5
 
-    def _said_before(  # noqa: PLR0911 -- each is one way of saying it
+    def _said_before(  # noqa: PLR0911, PLR0912 -- each is one way of saying it
         self, one: WrittenDate, low: int, *, close: bool = False
     ) -> tuple[str, float, bool] | None:
         """Tell of a date by the words right before it."""
@@ -186,6 +203,8 @@ class _Reader:
         for match in reversed(list(SAYING.finditer(left))):
             kind, words, gap = str(match.lastgroup), match.group(), left[match.end() :]
             after = preposition[0] if preposition and preposition[1] >= match.end() else ""
+            if kind in _COUNTS and _is_negated(kind, left[: match.start()], after):
+                return "none", 0.6, False
             if FILLER.fullmatch(gap):
                 if after == "start" and kind in _COUNTS and "dates" not in words + gap:
                     return "start", 0.7, False
@@ -276,48 +295,132 @@ class _Reader:
         saying = SAYING.search(self.folded, opening.end(), min(limit, opening.end() + _FAR) if end < 0 else end)
         return None if saying is None else (str(saying.lastgroup), 0.8, False)
 
+    def _in_columns(self, number: int, line: tuple[int, int]) -> tuple[str, float, bool] | None:
+        """Tell of a date by the label above that has its place: the second of two for the second of two dates."""
+        if number not in self._columns and (not number or self.dates[number - 1].end <= line[0]):
+            self._columns = self._paired(number, line)
+        kind = self._columns.get(number)
+        if kind == "none" and (described := self._described(number, self.dates[number].start)):
+            return described
+        return (kind, 0.9, False) if kind else None
+
+    def _paired(self, number: int, line: tuple[int, int]) -> dict[int, str]:
+        """Pair the dates of a line with the titles of its columns, or with as many labels above."""
+        low, high = line[0], line[0] + len(self.folded[line[0] : line[1]].rstrip(" "))
+        above = self._line_above(low)
+        if above is None or high - low > _WIDE:
+            return {}
+        here = [at for at in range(number, min(number + _MANY, len(self.dates))) if self.dates[at].end <= high]
+        head = "" if number and self.dates[number - 1].end > above[0] else self.folded[above[0] : above[1]]
+        titles = (
+            self._labels[1]
+            if self._labels[0] == above[1]
+            else [_title(cell) for cell in _between_cells(head).split(head)]
+        )
+        row = self.folded[low:high]
+        parts = _between_cells(row)
+        if any(titles) and 1 < len(titles) == len(parts.split(row)):
+            self._labels = high, titles
+            return {
+                at: self._by_column(at, titles, parts, low) for at in here if self._fills_cell(at, parts, low, high)
+            }
+        if not self._are_all(here, low, high):
+            return {}
+        labels = self._labels[1] if self._labels[0] == above[1] else _labels(head)
+        if len(labels) > 1:
+            self._labels = high, labels
+            return (
+                dict(zip(here, map(str, labels), strict=True))
+                if len(here) == len(labels)
+                else dict.fromkeys(here, "none")
+            )
+        return self._one_below_another(number, above) if len(here) == 1 and labels else {}
+
+    def _line_above(self, low: int) -> tuple[int, int] | None:
+        """Find the line above a line, but for blank ones; None where there is none, or a long one."""
+        since = max(low - _NEAR, 0)
+        end = since + len(self.folded[since:low].rstrip(" \n"))
+        start = self.folded.rfind("\n", max(end - _WIDE, 0), end) + 1
+        return (start, end) if end > 0 and (start or end <= _WIDE) else None
+
+    def _fills_cell(self, number: int, parts: re.Pattern[str], low: int, high: int) -> bool:
+        """Tell whether a date is all that stands in its cell."""
+        one = self.dates[number]
+        before, end = parts.split(self.folded[low : one.start])[-1], parts.search(self.folded, one.end, high)
+        behind = self.folded[one.end : end.start() if end else high]
+        return FILLER.fullmatch(before) is not None and FILLER.fullmatch(behind) is not None
+
+    def _by_column(self, number: int, titles: Sequence[str | None], parts: re.Pattern[str], low: int) -> str:
+        """Tell of a date by the title of its column, or by the cells to its left."""
+        left = self.folded[low : self.dates[number].start]
+        since = max(self.dates[number - 1].end, low) if number else low
+        return titles[len(parts.findall(left))] or _title(self.folded[since : low + len(left)]) or "none"
+
+    def _are_all(self, numbers: Sequence[int], low: int, high: int) -> bool:
+        """Tell whether dates are all that a piece of the text holds."""
+        ends = [low, *(self.dates[at].end for at in numbers)]
+        starts = [*(self.dates[at].start for at in numbers), high]
+        return all(FILLER.fullmatch(self.folded, end, start) for end, start in zip(ends, starts, strict=True))
+
+    def _one_below_another(self, number: int, above: tuple[int, int]) -> dict[int, str]:
+        """Pair dates that stand one below another with as many labels that stand so above them."""
+        labels: list[str] = []
+        line: tuple[int, int] | None = above
+        while line and len(labels) < _MANY and len(label := _labels(self.folded[line[0] : line[1]])) == 1:
+            labels[:0] = label
+            line = self._line_above(line[0])
+        below = list(range(number, min(number + len(labels), len(self.dates))))
+        gaps = [self.folded[self.dates[at].end : self.dates[at + 1].start] for at in below[:-1]]
+        if len(below) < len(labels) or len(set(labels)) < 2 or not all("\n" in gap and gap.isspace() for gap in gaps):
+            return {}
+        return dict(zip(below, labels, strict=True))
+
     def _in_table(self, one: WrittenDate, line: tuple[int, int], since: int) -> tuple[str, float, bool] | None:
         """Tell of a date by its column's title, or by the cells to its left."""
         column = self.folded.count("|", line[0], one.start) - (self.folded[line[0] : line[1]].lstrip()[:1] == "|")
-        titles = self._first_row(line[0]).strip().strip("|").split("|")
-        if 0 <= column < len(titles) and (found := _title(titles[column])):
-            return found, 0.9, False
-        cells = self.folded[line[0] : one.start].split("|")[:-1]
-        for cell in reversed(cells):
-            if found := _title(cell):
-                return found, 0.9, False
-        return None
+        titles = self._titles(line[0])
+        found = titles[column] if 0 <= column < len(titles) else None
+        found = found or self._row_title(one, line[0])
+        return (found, 0.9, False) if found else None
 
-    def _first_row(self, line: int) -> str:
-        """Return the first row of the table that a line belongs to, but for the line itself."""
+    def _row_title(self, one: WrittenDate, line: int) -> str | None:
+        """Tell what the nearest title among the cells to the left of a date says; each cell is read once."""
+        at, known = self._row if self._row[0] >= line else (line, None)
+        end = self.folded.rfind("|", at, one.start)
+        if end >= at:
+            cells = reversed(self.folded[at:end].split("|"))
+            known = next((found for cell in cells if (found := _title(cell))), known)
+            self._row = (end + 1, known)
+        return known
+
+    def _titles(self, line: int) -> list[str | None]:
+        """Tell what the first row says of the table that a line belongs to, column by column."""
         rows: list[tuple[int, int]] = []
         known = self._header
         at = line
         while at > 0 and len(rows) < 2000:
             start = self.folded.rfind("\n", max(at - 2000, 0), at - 1) + 1
-            if start >= at or "|" not in self.folded[start : at - 1]:
+            if start >= at or (not start and at > 2000) or "|" not in self.folded[start : at - 1]:
                 break
             if known[0] <= start <= known[1]:
                 self._header = (known[0], line, known[2])
                 return known[2]
             rows.append((start, at - 1))
             at = start
-        title = self.folded[rows[-1][0] : rows[-1][1]] if rows else ""
-        if len(rows) == 1 and _RULE.match(title):
-            title = ""
-        self._header = (rows[-1][0], line, title) if rows else (line, line, "")
-        return title
+        first = self.folded[rows[-1][0] : rows[-1][1]] if rows else ""
+        if len(rows) == 1 and _RULE.match(first):
+            first = ""
+        titles = [_title(cell) for cell in first.strip().strip("|").split("|")]
+        self._header = (rows[-1][0] if rows else line, line, titles)
+        return titles
 
     def _above(self, number: int, line: int) -> tuple[str, float, bool] | None:
         """Tell of a date that begins its line by the line above, or by the head of its list."""
         one = self.dates[number]
         if not FILLER.fullmatch(self.folded, line, one.start) or line == 0:
             return None
-        if (
-            number
-            and self.told[number - 1].above
-            and self.dates[number - 1].end >= self.folded.rfind("\n", 0, line - 1)
-        ):
+        above = self._line_above(line)
+        if number and above and self.told[number - 1].above and self.dates[number - 1].end > above[0]:
             return str(self.told[number - 1].kind), self.told[number - 1].confidence, True
         end = (
             len(self.folded[:line].rstrip())
@@ -349,6 +452,13 @@ class _Reader:
         return Told(own, told.confidence, told.span, told.above, found, cast("Kind", kind))
 
 
+def _is_negated(kind: str, before: str, after: str) -> bool:
+    """Tell whether the words before a phrase turn it around; what does not expire until a day expires then."""
+    if NEGATED.search(before):
+        return True
+    return kind == "expiry" and after != "until" and NEGATED_END.search(before) is not None
+
+
 def _last(pattern: re.Pattern[str], text: str) -> tuple[str, int, int, str] | None:
     """Find the last match in a text: its group's name, start, end, words."""
     found = list(pattern.finditer(text))
@@ -356,6 +466,23 @@ def _last(pattern: re.Pattern[str], text: str) -> tuple[str, int, int, str] | No
         return None
     last = found[-1]
     return str(last.lastgroup), last.start(), last.end(), last.group()
+
+
+def _between_cells(line: str) -> re.Pattern[str]:
+    """Return what parts the cells of a line: tabs, or else wider spaces."""
+    return _TABS if "\t" in line else _GAPS
+
+
+def _labels(line: str) -> list[str]:
+    """Tell what the labels say of which a line is made, once for those beside each other that say the same."""
+    labels: list[str] = []
+    at = 0
+    for saying in SAYING.finditer(line):
+        if not FILLER.fullmatch(line, at, saying.start()):
+            return []
+        labels += [kind] if (kind := str(saying.lastgroup)) not in labels[-1:] else []
+        at = saying.end()
+    return labels if FILLER.fullmatch(line, at) else []
 
 
 def _title(cell: str) -> str | None:

@@ -5,6 +5,7 @@ numbers of 03/04/2026 is the month is told by the other dates of the text, where
 tenant's setting; then the date is called ambiguous, with its other reading.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,6 +20,10 @@ from f.core.time_zones import end_of_day, today
 KINDS: tuple[Kind, ...] = ("expiry", "renewal", "due", "start", "issued")
 COUNTING: tuple[Kind, ...] = ("expiry", "renewal", "due")
 _LONGEST_SENTENCE = 400
+_FORM = re.compile(
+    r"[ \t]{0,2}[(\[]?(?<!\w)(?P<first>dd?|mm?|ηη|μμ)(?P<by>[/.-])(?:dd?|mm?|μμ)(?P=by)(?:yy(?:yy)?|εε(?:εε)?)(?!\w)"
+)
+_FORM_BEFORE = 40
 _UNSEEN = "".join(map(chr, (*range(0x300, 0x370), 0xAD, *range(0x200B, 0x2010), 0x2060, 0xFEFF)))
 
 
@@ -64,10 +69,12 @@ def find_dates(text: str, date_order: DateOrder, kinds: Collection[Kind] = COUNT
     plain, places = _plain(text)
     compared = folded(plain)
     written = written_dates(compared)
-    order = _order(written, date_order)
+    all_told = told_of(plain, compared, written)
+    forms = [_printed_form(compared, one) for one in written]
+    order = _order(compared, written, all_told, forms, date_order)
     found: list[FoundDate] = []
-    for one, told in zip(written, told_of(plain, compared, written), strict=True):
-        found += _readings(plain, one, told, order)
+    for one, told, form in zip(written, all_told, forms, strict=True):
+        found += _readings(plain, one, told, order if form is None else _Order(form, told=True))
     written_out = {(one["kind"], one["date"]) for one in found if not one["computed"]}
     wanted = [one for one in found if one["kind"] in kinds]
     once = [one for one in wanted if not one["computed"] or (one["kind"], one["date"]) not in written_out]
@@ -95,12 +102,30 @@ def _plain(text: str) -> tuple[str, list[int] | None]:
     return "".join(map(text.__getitem__, places)), places
 
 
-def _order(written: Sequence[WrittenDate], date_order: DateOrder) -> _Order:
-    """Tell from the dates that can be read one way only how the writer puts them."""
-    told = {one.day is None for one in written if one.numeric and not one.loose and (one.day is None or _settles(one))}
-    if len(told) == 1:
-        return _Order(told.pop(), told=True)
+def _order(
+    text: str, written: Sequence[WrittenDate], told: Sequence[Told], forms: Sequence[bool | None], date_order: DateOrder
+) -> _Order:
+    """Tell how the writer puts them: from printed forms, and from the dates that can be read one way only.
+
+    Of these, two digits of a year count only where words say what the date is for: it may be another number.
+    """
+    orders = {form for form in forms if form is not None}
+    for one, what in zip(written, told, strict=True):
+        tells = one.numeric and not one.loose and (one.day is None or _settles(one))
+        if tells and (what.kind or text[one.end - 4 : one.end].isdigit()):
+            orders.add(one.day is None)
+    if len(orders) == 1:
+        return _Order(orders.pop(), told=True)
     return _Order(date_order == "month_first", told=False)
+
+
+def _printed_form(text: str, one: WrittenDate) -> bool | None:
+    """Tell whether the form printed beside a date that can be read two ways puts the month first."""
+    if one.day is None or one.swapped is None:
+        return None
+    before = list(_FORM.finditer(text, max(one.start - _FORM_BEFORE, 0), one.start))
+    form = before[-1] if before else _FORM.match(text, one.end)
+    return None if form is None else form["first"] in ("m", "mm")
 
 
 def _settles(one: WrittenDate) -> bool:
