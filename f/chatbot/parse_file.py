@@ -1,10 +1,12 @@
+# skip_result_postprocessing
 """Take a file in and read its text: PDF, scan, Word, slides, tables, web page, mail, picture, text, or archive.
 
 Script: keeps the bytes, parses them under a lease with a heartbeat, and keeps the text until `ingest` stores it by its
 file_id; what was inside of an archive or a mail becomes a file of its own. What a file is, is told by its content. A
 killed run's file is taken up again, what may pass is tried three times, and a file that cannot be read is on record as
 failed, for retry_document. The same file by the same caller again is the file that is there: only what is missing is
-done.
+done, and an archive in which something could not be read is read again. What was inside and the caller may not see is
+not told.
 """
 
 from typing import Literal
@@ -64,7 +66,7 @@ def main(
         visibility: Who may see it. A member can only store what they may see themselves.
         assigned_to: The member whom it concerns. A private document is for this member; the acting one by default.
         tags: At most 50 tags of at most 50 characters, kept in lower case.
-        expires_at: When what it describes ends, in ISO 8601.
+        expires_at: When what it describes ends, in ISO 8601. A date alone is the end of that day where the tenant is.
         language: Its language as a PostgreSQL text search configuration, such as english; detected by default.
         source: Where it came from, such as e-mail; at most 200 characters.
         source_url: Address of the original, shown in citations; by default the url.
@@ -110,6 +112,6 @@ def main(
             held = take(transaction, run_id(), file_id=named)
         if held is not None:
             parse_held(database, tenant, held)
-        with database.transaction(tenant) as transaction:
-            parts = parts_of(transaction, named)
+        with database.transaction(caller) as transaction:
+            parts = parts_of(transaction, caller, named)
     return outcome_of(parts, was_there=held is None)

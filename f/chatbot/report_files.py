@@ -1,7 +1,8 @@
+# skip_result_postprocessing
 """Tell what has become of files that were taken in together.
 
 Script: the last step of the flow ingest_files. It puts together what each file's flow has answered, and counts the
-batch as it is now. It changes nothing.
+batch as it is now; a file that was refused before it was kept counts as failed. It changes nothing.
 """
 
 from typing import Literal, TypedDict
@@ -9,9 +10,9 @@ from typing import Literal, TypedDict
 from f.core.arguments import MAXIMUM_NAME, required_text
 from f.core.database import admitted
 from f.core.errors import InvalidArgument
-from f.core.file_outcomes import FileOutcome, outcomes_of
+from f.core.file_outcomes import FileOutcome, outcomes_of, refused
 from f.core.identity import background, identify
-from f.core.ingest_status import ingest_status
+from f.core.ingest_status import MOST_LISTED, ingest_status, together
 from f.core.job import script
 
 
@@ -21,7 +22,7 @@ class ReportFilesData(TypedDict):
     batch: str
     status: str
     files: list[FileOutcome]
-    totals: dict[str, int] | None
+    totals: dict[str, int]
 
 
 @script()
@@ -49,8 +50,12 @@ def main(
     word = required_text("batch", batch, MAXIMUM_NAME)
     if not isinstance(names, list) or not isinstance(outcomes, list) or len(names) != len(outcomes):
         raise InvalidArgument("names and outcomes must be lists of the same length.")
+    files = outcomes_of(names, outcomes)
     with admitted(caller) as database:
         asks = caller if caller.is_named else background(caller.tenant_id)
         with database.transaction(asks) as transaction:
-            told = ingest_status(transaction, "batch", nobody=not caller.is_named, batch=word, limit=1)
-    return ReportFilesData(batch=word, status=told["status"], files=outcomes_of(names, outcomes), totals=told["totals"])
+            told = ingest_status(transaction, "batch", nobody=not caller.is_named, batch=word, limit=MOST_LISTED)
+    totals = dict(told["totals"] or {})
+    totals["failed"] += refused(files, [item["file_id"] for item in told["items"]])
+    status = together({each for each, number in totals.items() if number})
+    return ReportFilesData(batch=word, status=status, files=files, totals=totals)

@@ -24,7 +24,7 @@ class InsideData(TypedDict):
     """A file that has text, or should have, and how far it is; ``status`` is that of its document once it has one."""
 
     file_id: int
-    name: str
+    name: str | None
     status: str
     document_id: int | None
     error: str | None
@@ -112,9 +112,10 @@ def outcome_of(parts: list[Part], *, was_there: bool) -> ParsedFileData:
                 error_code=part.failure_code,
             )
             for part in with_text
+            if part.is_told
         ],
         waiting=[part.id for part in with_text if part.status != "completed" and part.step == "store"],
-        duplicate_of=whole.document_id if was_there else None,
+        duplicate_of=whole.document_id if was_there and whole.is_told else None,
     )
 
 

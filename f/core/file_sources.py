@@ -77,7 +77,8 @@ def read_file_argument(
         file_name: What to call it; otherwise the name that it has where it comes from.
 
     Raises:
-        InvalidArgument: When not exactly one is given, or it is malformed or names what is not there.
+        InvalidArgument: When not exactly one is given, or it is malformed or names what is not there; ``empty`` when
+            a file that has a name has no bytes.
         Forbidden: When the caller may not name it.
         NotFound: When the storage has no such object.
         TooLarge: When it has more than 50,000,000 bytes.
@@ -85,6 +86,8 @@ def read_file_argument(
         Misconfigured: When ``f/chatbot/file_sources`` is malformed; outside a running job, too.
     """
     given = [value for value in (content_base64, s3_object, url) if not is_missing(value) and value != {}]
+    if not given and content_base64 == "" and not is_missing(file_name):
+        raise InvalidArgument("The file in content_base64 is empty.", code="empty")
     if len(given) != 1:
         raise InvalidArgument("Give the file as one of content_base64, s3_object and url, and only as one.")
     name = optional_text("file_name", file_name, MAXIMUM_FILE_NAME)

@@ -12,8 +12,11 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 
 from f.core.database import Row, Transaction
+from f.core.errors import NotFound
+from f.core.identity import Caller
 from f.core.parsed_parts import LOW_CONFIDENCE, ParsedPart, ParsingFailure
 from f.core.waiting_documents import BACKING_OFF_SECONDS, MAXIMUM_ATTEMPTS
 
@@ -95,6 +98,9 @@ WHERE whole.tenant_id = %(tenant)s AND whole.id = %(file)s
 ORDER BY part.number
 ON CONFLICT (tenant_id, parent_id, name) WHERE parent_id IS NOT NULL DO UPDATE
 SET size_bytes = excluded.size_bytes, sha256 = excluded.sha256, title = excluded.title, parsed = excluded.parsed,
+    category = excluded.category, visibility = excluded.visibility, assigned_to = excluded.assigned_to,
+    tags = excluded.tags, language = excluded.language, source = excluded.source, source_url = excluded.source_url,
+    metadata = excluded.metadata, expires_at = excluded.expires_at,
     media_type = excluded.media_type, page_count = excluded.page_count, ocr_pages = excluded.ocr_pages,
     ocr_confidence = excluded.ocr_confidence, warnings = excluded.warnings, step = excluded.step,
     status = excluded.status, failure_code = excluded.failure_code, failure_reason = excluded.failure_reason,
@@ -153,12 +159,15 @@ ORDER BY created_at, id LIMIT %(limit)s
 _PARTS = """
 -- A file and what was inside of it, each with the state of its document once it has one; the file itself comes first.
 SELECT f.id, f.name, f.media_type, f.page_count, f.ocr_pages, f.ocr_confidence, f.warnings, f.document_id, f.step,
-       coalesce(d.status, f.status) AS status, coalesce(d.failure_code, f.failure_code) AS failure_code,
+       f.created_by IS NULL AND d.created_by IS NULL AS is_nobodys, coalesce(d.status, f.status) AS status,
+       coalesce(d.failure_code, f.failure_code) AS failure_code,
        coalesce(d.failure_reason, f.failure_reason) AS failure_reason
 FROM files AS f LEFT JOIN documents AS d ON d.tenant_id = f.tenant_id AND d.id = f.document_id
 WHERE f.tenant_id = %(tenant)s AND (f.id = %(file)s OR f.parent_id = %(file)s) AND d.deleted_at IS NULL
 ORDER BY f.parent_id NULLS FIRST, f.name
 """
+
+_SEEN = "SELECT id FROM files WHERE tenant_id = %(tenant)s AND (id = %(file)s OR parent_id = %(file)s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +181,14 @@ class HeldFile:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file, or one that was inside of it, and how far it or its document is."""
+    """A file, or one that was inside of it, and how far it or its document is.
+
+    ``is_told`` says whether the caller may know of it, and not only work on it; without a name, where that is hidden.
+    """
 
     id: int
-    name: str
+    name: str | None
+    is_told: bool
     status: str
     step: str
     document_id: int | None
@@ -301,9 +314,29 @@ def files_to_store(transaction: Transaction, limit: int) -> list[int]:
     return [row["id"] for row in transaction.rows(_TO_STORE, _of(transaction, None) | {"limit": limit})]
 
 
-def parts_of(transaction: Transaction, file_id: int) -> list[Part]:
-    """Return a file and what was inside of it, without what has been deleted since."""
-    return [Part(**row) for row in transaction.rows(_PARTS, _of(transaction, file_id))]
+def parts_of(transaction: Transaction, caller: Caller, file_id: int) -> list[Part]:
+    """Return a file that is the caller's to work on and what was inside of it, without what has been deleted since.
+
+    What was inside and is hidden from a member is not there. A back end that names nobody works on all of it, and is
+    told of what everybody sees and, without names, of what was handed in like that.
+
+    Raises:
+        NotFound: When the file's document has been deleted.
+    """
+    seen = {row["id"] for row in transaction.rows(_SEEN, _of(transaction, file_id))}
+    with transaction.unrestricted():
+        rows = transaction.rows(_PARTS, _of(transaction, file_id))
+    if not rows or rows[0]["id"] != file_id:
+        raise NotFound("There is no such file.", about=("file", file_id))
+    if caller.is_named:
+        rows = [row for row in rows if row["id"] in seen or row["id"] == file_id]
+    return [_part(row, is_seen=row["id"] in seen, names_nobody=not caller.is_named) for row in rows]
+
+
+def _part(row: Row, *, is_seen: bool, names_nobody: bool) -> Part:
+    """Give a row its form, without the name of what is not seen."""
+    is_nobodys = row.pop("is_nobodys")
+    return Part(**row | {"name": row["name"] if is_seen else None}, is_told=is_seen or (names_nobody and is_nobodys))
 
 
 def is_doubtful(ocr_confidence: float | None) -> bool:
@@ -318,7 +351,7 @@ def _of(transaction: Transaction, file_id: int | None) -> dict[str, object]:
 
 def _columns(inside: Sequence[ParsedPart]) -> dict[str, object]:
     """Return what was inside as columns."""
-    names: dict[str, int] = {}
+    names: set[str] = set()
     return {
         "names": [_name_of(part, names) for part in inside],
         "sizes": [part.size_bytes for part in inside],
@@ -335,11 +368,13 @@ def _columns(inside: Sequence[ParsedPart]) -> dict[str, object]:
     }
 
 
-def _name_of(part: ParsedPart, names: dict[str, int]) -> str:
-    """Return the way to a part as its name; a name that comes again is numbered."""
+def _name_of(part: ParsedPart, names: set[str]) -> str:
+    """Return the way to a part as its name, and note it; one that is taken is numbered until it is free."""
     name = (_storable("/".join(part.path) or part.name) or "file")[-490:]
-    names[name] = names.get(name, 0) + 1
-    return name if names[name] == 1 else f"{name} ({names[name]})"
+    numbered = (f"{name} ({number})" for number in count(2))
+    free = next(each for each in chain([name], numbered) if each not in names)
+    names.add(free)
+    return free
 
 
 def _storable(text: str | None) -> str | None:

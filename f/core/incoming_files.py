@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 
 from f.core.database import Row, Transaction
-from f.core.documents import NewDocument
+from f.core.documents import NewDocument, expiry_moment
 from f.core.errors import Conflict, Forbidden, NotFound
 from f.core.identity import Caller
 
@@ -43,14 +43,18 @@ VALUES (%(tenant)s, %(id)s, %(name)s, %(batch)s, %(size_bytes)s, %(sha256)s, %(c
 """
 
 _RENEW = """
--- The same file again, of which nothing has come yet: as its caller wants it now.
-UPDATE files
-SET content = coalesce(content, %(content)s), title = %(title)s,
+-- The same file again, of which nothing has come yet: as its caller wants it now. An archive in which something could
+-- not be read is read again, too, and what is well in it stays as it is.
+UPDATE files AS f
+SET content = coalesce(content, %(content)s), status = CASE status WHEN 'completed' THEN 'queued' ELSE status END,
+    attempts = CASE status WHEN 'completed' THEN 0 ELSE attempts END, completed_at = NULL, title = %(title)s,
     category = %(category)s, visibility = %(visibility)s, assigned_to = %(assigned_to)s, tags = %(tags)s::text[],
     language = %(language)s, source = %(source)s, source_url = %(source_url)s, metadata = %(metadata)s::jsonb,
     expires_at = %(expires_at)s, updated_at = now()
 WHERE tenant_id = %(tenant)s AND id = %(id)s AND step = 'parse'
-  AND (status IN ('queued', 'failed') OR status = 'processing' AND (lease_until < now() OR lease_holder = %(holder)s))
+  AND (status IN ('queued', 'failed') OR status = 'processing' AND (lease_until < now() OR lease_holder = %(holder)s)
+       OR EXISTS (SELECT FROM files AS inside WHERE inside.tenant_id = %(tenant)s AND inside.parent_id = f.id
+                  AND f.status = 'completed' AND inside.status = 'failed' AND inside.step = 'parse'))
 """
 
 _INTO_BATCH = """
@@ -87,7 +91,8 @@ def receive(transaction: Transaction, new: NewFile, holder: str) -> int:
     """Keep a file that is handed in, and return its id; the same file by the same caller is the one that is there.
 
     It is the same by the caller's key, or else by its bytes and name, as long as its document has not been deleted and
-    the caller still sees it. What has not been parsed yet gets the fields that are given now.
+    the caller still sees it. What has not been parsed yet gets the fields that are given now;
+    of an archive, that is what could not be read.
 
     Raises:
         Conflict: When the key was used for another file.
@@ -181,6 +186,6 @@ def _values(transaction: Transaction, new: NewFile, sha256: bytes, key: str) -> 
         "source": document.source,
         "source_url": document.source_url or new.address,
         "metadata": document.metadata,
-        "expires_at": document.expires_at,
+        "expires_at": expiry_moment(transaction, document.expires_at),
         "key": key,
     }

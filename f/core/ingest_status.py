@@ -2,7 +2,8 @@
 
 Shared module. A file and its document are one thing here: how far it is, is what its document is once it has one. An
 archive or a mail is as far as what was inside of it. A member sees what the documents are, or will be, for them; a back
-end that names nobody sees what everybody does and what was handed in like that, and of the latter no names.
+end that names nobody sees what everybody does and what was handed in like that, and of the latter no names. What a
+document has become since it was handed in counts.
 """
 
 import re
@@ -17,16 +18,25 @@ from f.core.files import is_doubtful
 Status = Literal["queued", "processing", "completed", "failed"]
 MOST_INSIDE = 1_000
 """Files of an archive that are listed with it: the most that one may have."""
+MOST_LISTED = 1_000
+"""Files of a batch that are looked at when it is reported: the most that the flow ingest_files takes."""
 _CURSOR = re.compile(r"(?P<at>[^|]{10,40})\|(?P<kind>file|document)\|(?P<id>\d{1,10})")
 _LONGEST_CURSOR = 100
 
-_ITEM = """
+_FOR_ALL = "f.visibility = 'everyone' AND coalesce(d.visibility, 'everyone') = 'everyone'"
+_TOLD = """(NOT %(nobody)s OR ((f.visibility = 'everyone' OR f.created_by IS NULL)
+           AND (coalesce(d.visibility, 'everyone') = 'everyone' OR d.created_by IS NULL)))"""
+"""Whether a back end that names nobody is told of a file and its document; of others the policies decide."""
+
+_ITEM = f"""
 -- Files with the state of their documents, and documents that came from no file. Background work sees all rows; then a
 -- back end asks that named nobody, who gets what it handed in, without names, and what everybody sees.
 WITH item AS (
     SELECT 'file' AS kind, f.id, f.parent_id, f.document_id, f.batch, f.media_type, f.page_count, f.ocr_pages,
            f.ocr_confidence, f.warnings, f.created_at,
-           CASE WHEN f.visibility = 'everyone' OR NOT %(nobody)s THEN f.name END AS name,
+           CASE WHEN NOT %(nobody)s OR {_FOR_ALL} THEN f.name END AS name,
+           CASE WHEN coalesce(d.idempotency_key <> 'file:' || f.id, d.created_at < f.created_at) THEN d.id END
+               AS duplicate_of,
            CASE WHEN d.id IS NULL THEN f.step ELSE 'embed' END AS step,
            coalesce(d.status, f.status) AS own_status, f.percent,
            CASE WHEN d.id IS NULL THEN f.attempts ELSE d.attempts END AS attempts,
@@ -37,16 +47,16 @@ WITH item AS (
            CASE WHEN d.id IS NULL THEN f.completed_at ELSE d.completed_at END AS completed_at, d.chunk_count
     FROM files AS f LEFT JOIN documents AS d ON d.tenant_id = f.tenant_id AND d.id = f.document_id
     WHERE f.tenant_id = %(tenant)s AND (f.document_id IS NULL OR d.id IS NOT NULL) AND d.deleted_at IS NULL
-      AND (NOT %(nobody)s OR f.visibility = 'everyone' OR f.created_by IS NULL)
+      AND {_TOLD}
       AND CASE %(wanted)s WHEN 'file' THEN f.id = %(id)s OR f.parent_id = %(id)s
                           WHEN 'batch' THEN f.batch = %(batch)s AND f.parent_id IS NULL
                           WHEN 'own' THEN f.created_by IS NOT DISTINCT FROM %(member)s AND f.parent_id IS NULL
                           ELSE false END
     UNION ALL
     SELECT 'document', d.id, NULL, d.id, NULL, d.media_type, d.page_count, coalesce(f.ocr_pages, 0), d.ocr_confidence,
-           coalesce(f.warnings, '{}'), d.created_at,
-           CASE WHEN d.visibility = 'everyone' OR NOT %(nobody)s THEN d.title END, 'embed', d.status, 0, d.attempts,
-           d.failure_code, d.failure_reason, d.next_attempt_at, d.started_at, d.completed_at, d.chunk_count
+           coalesce(f.warnings, '{{}}'), d.created_at,
+           CASE WHEN d.visibility = 'everyone' OR NOT %(nobody)s THEN d.title END, NULL, 'embed', d.status, 0,
+           d.attempts, d.failure_code, d.failure_reason, d.next_attempt_at, d.started_at, d.completed_at, d.chunk_count
     FROM documents AS d LEFT JOIN LATERAL (
         SELECT f.ocr_pages, f.warnings FROM files AS f
         WHERE f.tenant_id = %(tenant)s AND f.document_id = d.id ORDER BY f.created_at, f.id LIMIT 1) AS f ON true
@@ -69,10 +79,10 @@ WITH item AS (
                min(f.failure_reason) AS inside_reason, min(f.failure_code) AS inside_code
         FROM files AS f LEFT JOIN documents AS d ON d.tenant_id = f.tenant_id AND d.id = f.document_id
         WHERE item.kind = 'file' AND f.tenant_id = %(tenant)s AND f.parent_id = item.id
-          AND (f.document_id IS NULL OR d.id IS NOT NULL) AND d.deleted_at IS NULL
+          AND (f.document_id IS NULL OR d.id IS NOT NULL) AND d.deleted_at IS NULL AND {_TOLD}
     ) AS inside
 )
-"""
+"""  # noqa: S608 -- constants
 
 _PAGE = f"""
 {_ITEM}
@@ -103,11 +113,16 @@ class InsideCounts(TypedDict):
 
 
 class IngestItem(TypedDict):
-    """A file or document on its way in; times are ISO 8601, ``percent`` is of the step."""
+    """A file or document on its way in; times are ISO 8601, ``percent`` is of the step.
+
+    ``duplicate_of`` is its document where that was there already, from another file or a text. ``near_duplicates``
+    are handed on by the flow that has just stored its document.
+    """
 
     file_id: int | None
     parent_id: int | None
     document_id: int | None
+    duplicate_of: int | None
     name: str | None
     batch: str | None
     status: Status
@@ -127,10 +142,11 @@ class IngestItem(TypedDict):
     created_at: str
     started_at: str | None
     completed_at: str | None
+    near_duplicates: list[object]
 
 
 class IngestStatusData(TypedDict):
-    """What was asked for: ``status`` is that of all of it; ``totals`` counts a batch, by status."""
+    """What was asked for: ``status`` is that of all of it; ``totals`` counts a batch, as far as it has begun."""
 
     status: Status
     items: list[IngestItem]
@@ -169,7 +185,7 @@ def ingest_status(
     counted = _counted(transaction, parameters) if wanted == "batch" else None
     deciding: set[str] = {item["status"] for item in items[: 1 if wanted == "file" else None]}
     return IngestStatusData(
-        status=_together({status for status, files in counted.items() if files} if counted else deciding),
+        status=together({status for status, files in counted.items() if files} if counted else deciding),
         items=items,
         totals=counted,
         has_more=len(rows) > most,
@@ -183,7 +199,7 @@ def _counted(transaction: Transaction, parameters: dict[str, object]) -> dict[st
     return {status: counts.get(status, 0) for status in ("queued", "processing", "completed", "failed")}
 
 
-def _together(statuses: set[str]) -> Status:
+def together(statuses: set[str]) -> Status:
     """Tell how far several are together: completed when none is under way and not all have failed."""
     if statuses & {"queued", "processing"}:
         return "queued" if statuses == {"queued"} else "processing"
@@ -199,6 +215,7 @@ def _item(row: Row) -> IngestItem:
         file_id=row["id"] if row["kind"] == "file" else None,
         parent_id=row["parent_id"],
         document_id=row["document_id"],
+        duplicate_of=row["duplicate_of"],
         name=row["name"],
         batch=row["batch"],
         status=cast("Status", row["status"]),
@@ -220,6 +237,7 @@ def _item(row: Row) -> IngestItem:
         created_at=row["created_at"].isoformat(),
         started_at=_iso(row["started_at"]),
         completed_at=_iso(row["completed_at"]),
+        near_duplicates=[],
     )
 
 

@@ -454,6 +454,57 @@ def test_how_far_files_are_is_told_to_who_may_see_them(stage: Stage) -> None:
     stage.installation.query("DELETE FROM files WHERE tenant_id = %s", (stage.tenant.id,))
 
 
+def file_with(stage: Stage, creator: int | None, name: str, parent: int | None, document: int | None) -> int:
+    """Put a file in that was handed in for everyone and is completed; its document may be for fewer by now."""
+    [row] = stage.installation.query(
+        "INSERT INTO files (tenant_id, name, batch, size_bytes, created_by, parent_id, document_id, status, step)"
+        " VALUES (%s, %s, %s, 1, %s, %s, %s, 'completed', %s) RETURNING id",
+        (stage.tenant.id, name, f"by {creator}", creator, parent, document, "store" if document else "parse"),
+    )
+    return int(row["id"])
+
+
+def check_narrowed(stage: Stage, viewer: Viewer, creator: int | None, whole: int, singles: dict[int, Paper]) -> None:
+    """Ask for an archive and for single files, whose documents are no longer for everyone."""
+
+    def run(path: str, **arguments: object) -> Reply:
+        return stage.installation.run(path, **arguments, **viewer.identity)
+
+    def check(reply: Reply, told: list[Json]) -> None:
+        assert {each["document_id"] for each in told} == known, (viewer, creator)
+        assert {each["name"] for each in told} - {None} == names, (viewer, creator)
+        assert not [paper.word for paper in stage.papers if paper.id not in visible and paper.word in reply.text]
+
+    visible = stage.visible(viewer)
+    names = {paper.word for paper in stage.papers if paper.id in visible}
+    both_nobody = viewer.member is None and creator is None
+    known = {paper.id for paper in stage.papers} if both_nobody else visible
+    archive = run("f/chatbot/get_ingest_status", file_id=whole)
+    check(archive, archive.data["items"][1:])
+    assert archive.data["items"][0]["inside"]["completed"] == len(known), (viewer, creator)
+    batch = run("f/chatbot/get_ingest_status", batch=f"by {creator}", limit=200)
+    check(batch, [item for item in batch.data["items"] if item["file_id"] != whole])
+    if creator is None or viewer.member in (None, creator):
+        parsed = run("f/chatbot/parse_file", file_id=whole)
+        check(parsed, parsed.data["files"])
+    for file, paper in singles.items():
+        if paper.id not in known and stage.concerns(paper, viewer):
+            run("f/chatbot/get_ingest_status", file_id=file).refused(404, "not_found")
+
+
+def test_of_files_whose_documents_became_narrower_only_who_sees_these_is_told(stage: Stage) -> None:
+    ids = [paper.id for paper in stage.papers]
+    for creator in (None, stage.tenant.admin):
+        stage.installation.query("UPDATE documents SET created_by = %s WHERE id = ANY (%s)", (creator, ids))
+        whole = file_with(stage, creator, "whole.zip", None, None)
+        for paper in stage.papers:
+            file_with(stage, creator, paper.word, whole, paper.id)
+        singles = {file_with(stage, creator, paper.word, None, paper.id): paper for paper in stage.papers}
+        in_parallel([partial(check_narrowed, stage, viewer, creator, whole, singles) for viewer in stage.viewers()])
+    stage.installation.query("DELETE FROM files WHERE tenant_id = %s", (stage.tenant.id,))
+    stage.installation.query("UPDATE documents SET created_by = NULL WHERE id = ANY (%s)", (ids,))
+
+
 def check_dates(stage: Stage, viewer: Viewer) -> None:
     """List what expires, page by page, and look for dates in each document."""
     visible = stage.visible(viewer)

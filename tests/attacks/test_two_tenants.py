@@ -93,7 +93,7 @@ PROBES: dict[str, Probe] = {
     ),
     "f/chatbot/get_ingest_status": Probe(
         {"file_id": "<file>", "document_id": "<document>", "batch": "<batch>"},
-        nothing=("before", "limit"),
+        nothing=("before", "limit", "documents"),
         instead={"file_id": {}, "document_id": {}},
     ),
     "f/chatbot/retry_document": Probe(

@@ -120,8 +120,11 @@ def test_of_many_files_each_has_its_outcome_and_a_repeat_does_only_what_is_missi
     }  # fmt: skip
     assert first["files"] == again["files"]
     assert first["batch"] == "move"
-    assert first["totals"] == {"queued": 0, "processing": 0, "completed": 3, "failed": 2}
+    assert first["totals"] == {"queued": 0, "processing": 0, "completed": 3, "failed": 3}
+    assert again["totals"] == first["totals"]
     assert [len(file["document_ids"]) for file in first["files"]] == [1, 0, 0, 2, 1, 0]
+    # One of the two letters is tied to the document of the other, and says so.
+    assert [file["duplicate_of"] for file in first["files"]].count([first["files"][0]["document_ids"][0]]) == 1
     # The letter in the archive is the letter beside it: its text is there once.
     assert counts["documents"] == 3
     assert row_counts(cloud.installation, tenant.id) == counts
@@ -129,6 +132,40 @@ def test_of_many_files_each_has_its_outcome_and_a_repeat_does_only_what_is_missi
     missing = call(files=[*files, one(b"The garden.", "new.txt")]).data
     assert missing["files"][-1]["success"] is True
     assert row_counts(cloud.installation, tenant.id)["documents"] == 4
+
+
+def test_a_batch_of_which_no_file_was_taken_in_has_failed(cloud: Cloud, tenant: Tenant) -> None:
+    files = [{"content_base64": "", "file_name": "empty.pdf"}, {"url": "https://example.org/a.pdf"}]
+    files.append({"content_base64": "!"})
+
+    data = cloud.installation.flow(FILES, tenant_id=tenant.id, files=files, batch="bad").data
+
+    assert [file["error_code"] for file in data["files"]] == ["empty", "forbidden", "invalid_argument"]
+    assert data["status"] == "failed"
+    assert data["totals"] == {"queued": 0, "processing": 0, "completed": 0, "failed": 3}
+    cloud.installation.run("f/chatbot/get_ingest_status", tenant_id=tenant.id, batch="bad").refused(404, "not_found")
+
+
+def test_a_file_that_is_there_already_or_nearly_is_told_with_what_is_there(cloud: Cloud, tenant: Tenant) -> None:
+    lease = " ".join(
+        f"Clause {n} of the lease says that the tenant pays {n * 7} euros for item {n}." for n in range(40)
+    )
+    there = cloud.installation.run("f/chatbot/ingest", tenant_id=tenant.id, title="Lease", content=lease).data
+    files = [
+        one(lease.encode(), "same.txt", visibility="private", assigned_to=tenant.adult),
+        one(lease.replace("Clause 3 ", "Clause three ").encode(), "near.txt"),
+    ]
+
+    data = cloud.installation.flow(FILES, tenant_id=tenant.id, user_member_id=tenant.adult, files=files).data
+    [near] = cloud.installation.flow(
+        FILE, **given(tenant, lease.replace("Clause 5 ", "Clause five ").encode()), user_member_id=tenant.teen
+    ).data["items"]
+
+    assert [file["document_ids"] == [there["document_id"]] for file in data["files"]] == [True, False]
+    assert [file["duplicate_of"] for file in data["files"]] == [[there["document_id"]], []]
+    assert near["duplicate_of"] is None
+    assert there["document_id"] in [each["document_id"] for each in near["near_duplicates"]]
+    assert [each["document_id"] for each in data["files"][1]["near_duplicates"]] == [there["document_id"]]
 
 
 @pytest.mark.parametrize(

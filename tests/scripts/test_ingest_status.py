@@ -80,7 +80,8 @@ def test_a_batch_is_counted_by_status_and_paged(installation: Installation) -> N
     seen = [one["file_id"] for one in first["items"] + second["items"]]
     assert len(set(seen)) == len(seen) == 4
     installation.run(STATUS, tenant_id=tenant.id, before="soon").refused(422, "invalid_argument")
-    assert status(installation, tenant, batch="none")["items"] == []
+    sentence = installation.run(STATUS, tenant_id=tenant.id, batch="none").refused(404, "not_found")
+    assert sentence == "No file of this batch has begun yet, or none that you may see."
 
 
 def test_each_is_told_of_what_is_for_them(installation: Installation) -> None:
@@ -110,7 +111,7 @@ def test_each_is_told_of_what_is_for_them(installation: Installation) -> None:
     narrowed = status(installation, tenant, batch="b", user_member_id=tenant.admin, user_member_type="child")
     assert len(narrowed["items"]) == 1
     installation.run(STATUS, tenant_id=other.id, file_id=files["everyone", None]).refused(404, "not_found")
-    assert status(installation, other, batch="b")["items"] == []
+    installation.run(STATUS, tenant_id=other.id, batch="b").refused(404, "not_found")
 
 
 def test_what_was_inside_of_an_archive_is_for_whom_the_archive_is(installation: Installation) -> None:
@@ -122,6 +123,18 @@ def test_what_was_inside_of_an_archive_is_for_whom_the_archive_is(installation: 
         installation.run(STATUS, tenant_id=tenant.id, user_member_id=tenant.teen, file_id=one).refused(404)
         installation.run("f/chatbot/ingest", tenant_id=tenant.id, user_member_id=tenant.teen, file_id=one).refused(404)
         assert status(installation, tenant, user_member_id=tenant.adult, file_id=one)["items"]
+
+
+def test_a_file_whose_text_was_there_already_says_so_and_its_first_one_does_not(installation: Installation) -> None:
+    tenant = installation.new_tenant()
+    first = installation.run(PARSE, **given(tenant)).data["file_id"]
+    document = installation.run("f/chatbot/ingest", tenant_id=tenant.id, file_id=first).data["document_id"]
+    second = installation.run(PARSE, **given(tenant, name="copy.md")).data["file_id"]
+    installation.run("f/chatbot/ingest", tenant_id=tenant.id, file_id=second).done()
+
+    told = {one["file_id"]: one for one in status(installation, tenant)["items"]}
+    assert (told[first]["document_id"], told[first]["duplicate_of"]) == (document, None)
+    assert (told[second]["document_id"], told[second]["duplicate_of"]) == (document, document)
 
 
 def test_a_back_end_that_names_nobody_follows_what_it_handed_in_without_its_names(installation: Installation) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import warnings
 import zipfile
 from collections.abc import Iterator
 from functools import partial
@@ -186,6 +187,50 @@ def test_what_is_inside_of_an_archive_becomes_files_with_its_fields_and_one_bad_
     installation.run(INGEST, tenant_id=tenant.id, file_id=whole["id"]).refused(409, "conflict")
     installation.run(RETRY, tenant_id=tenant.id, file_id=inside[2]["id"]).refused(409, "conflict")
     installation.run(INGEST, tenant_id=tenant.id, file_id=inside[0]["id"], title="T").refused(422, "invalid_argument")
+
+
+def test_an_archive_that_is_handed_in_again_is_read_again_where_something_inside_has_failed(
+    installation: Installation,
+) -> None:
+    tenant = installation.new_tenant()
+    who = {"user_member_id": tenant.admin}
+    call = partial(installation.run, PARSE, **given(tenant, zipped(**ARCHIVE), "all.zip", **who))
+    data = call().data
+    files = {one["name"]: one["file_id"] for one in data["files"]}
+    stored = installation.run(INGEST, tenant_id=tenant.id, file_id=files["a.md"]).data["document_id"]
+    installation.query(
+        "UPDATE files SET status = 'failed', step = 'parse', parsed = NULL, failure_code = 'damaged' WHERE id = %s",
+        (files["b.md"],),
+    )
+    installation.run(RETRY, tenant_id=tenant.id, file_id=files["b.md"]).refused(409, "conflict")
+
+    again = call(visibility="admins_only").data
+
+    told = {one["name"]: (one["file_id"], one["status"], one["document_id"]) for one in again["files"]}
+    assert told == {
+        "a.md": (files["a.md"], "queued", stored), "b.md": (files["b.md"], "queued", None),
+        "c.pdf": (files["c.pdf"], "failed", None),
+    }  # fmt: skip
+    assert again["file_id"] == data["file_id"]
+    assert row(installation, data["file_id"])["status"] == "completed"
+    assert [row(installation, files[name])["visibility"] for name in ("a.md", "b.md")] == ["everyone", "admins_only"]
+    whole = call(**given(tenant, zipped(a__md=LETTER), "well.zip")).data["file_id"]
+    seen = row(installation, whole)
+    call(**given(tenant, zipped(a__md=LETTER), "well.zip")).done()
+    assert row(installation, whole) == seen  # nothing inside has failed: it is left alone
+
+
+def test_names_that_come_again_in_an_archive_are_numbered_until_one_is_free(installation: Installation) -> None:
+    tenant = installation.new_tenant()
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive, warnings.catch_warnings(action="ignore"):
+        for number, name in enumerate(("a.txt", "a.txt", "a.txt (2)")):
+            archive.writestr(zipfile.ZipInfo(name), f"The text number {number}.")
+
+    data = installation.run(PARSE, **given(tenant, whole.getvalue(), "all.zip")).data
+
+    assert {one["name"] for one in data["files"]} == {"a.txt", "a.txt (2)", "a.txt (2) (2)"}
+    assert len(data["waiting"]) == 3
 
 
 def test_a_file_is_tied_to_no_document_that_its_member_may_not_see(installation: Installation) -> None:
