@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from f.core.markdown_tables import markdown_table
 from f.core.pdf_tables import RuledTable, find_tables
@@ -21,6 +21,13 @@ SOFT_HYPHEN = "\u00ad"
 
 _GAP_OF_COLUMNS = 2.0
 """Parts of a line are apart where the space between is so many times the size of the letters; a space is 0.3 of it."""
+
+_NARROW_GAP = 1.0
+_LEAST_NARROW_COLUMNS = 3
+"""Narrower gaps count as well where so many columns have them."""
+
+_SAME_BASELINE = 0.2
+"""How much higher or lower a word may be on the same line, in sizes of its letters."""
 
 _LEAST_LINES_IN_COLUMNS = 3
 _LEAST_WORDS_OF_PROSE = 3.0
@@ -39,9 +46,9 @@ class Line:
     """Words beside each other.
 
     Attributes:
-        words: From left to right.
-        left: Where it begins.
-        right: Where it ends.
+        words: In the order in which they are read.
+        left: The place of its word that is furthest to the left.
+        right: The place of its word that is furthest to the right.
         baseline: What it stands on.
         size: Of most of its letters.
     """
@@ -54,7 +61,7 @@ class Line:
 
     def __post_init__(self) -> None:
         """Measure it."""
-        self.left, self.right = self.words[0].left, max(word.right for word in self.words)
+        self.left, self.right = min(word.left for word in self.words), max(word.right for word in self.words)
         self.baseline = self.words[0].baseline
         sizes: Counter[float] = Counter()
         for word in self.words:
@@ -97,6 +104,11 @@ def page_blocks(words: Sequence[PdfWord], rules: Sequence[Rule]) -> list[Block]:
     return blocks
 
 
+def plain_blocks(words: Sequence[PdfWord]) -> list[Block]:
+    """Return the words of one page line by line, where nothing is known of how they are arranged."""
+    return [Block([Line(row)], close=True) for row in _beside_each_other(words)]
+
+
 def _around_tables(
     words: Sequence[PdfWord], tables: Sequence[RuledTable]
 ) -> Iterable[tuple[RuledTable | None, list[list[Line]]]]:
@@ -118,30 +130,56 @@ def _around_tables(
 
 def _lines(words: Sequence[PdfWord]) -> list[list[Line]]:
     """Put words into lines, each of one or more parts with a gap between them."""
-    rows: list[list[Line]] = []
-    for _, together in groupby(words, key=lambda word: word.line):
-        parts: list[list[PdfWord]] = []
-        for word in together:
-            last = parts[-1][-1] if parts else None
-            if last is None or word.left - last.right > _GAP_OF_COLUMNS * word.size or word.right < parts[-1][0].left:
-                parts.append([word])
-            else:
-                parts[-1].append(word)
-        rows.append([Line(part) for part in parts])
-    return rows
+    return [[Line(part) for part in split_at_gaps(together, _NARROW_GAP)] for together in _beside_each_other(words)]
+
+
+def split_at_gaps(words: Iterable[PdfWord], gap: float = _GAP_OF_COLUMNS) -> list[list[PdfWord]]:
+    """Split the words of a line where a gap is between them, of so many times the size of the letters."""
+    parts: list[list[PdfWord]] = []
+    for word in words:
+        if not parts:
+            parts.append([word])
+            continue
+        part = parts[-1]
+        if word.right < part[0].left:
+            between = min(other.left for other in part) - word.right
+        else:
+            between = word.left - part[-1].right
+        if between > gap * word.size:
+            parts.append([word])
+        else:
+            part.append(word)
+    return parts
+
+
+def _beside_each_other(words: Sequence[PdfWord]) -> Iterable[list[PdfWord]]:
+    """Yield the words of each line; PDFium begins a new one at a single letter that stands apart on the same line."""
+    row: list[PdfWord] = []
+    for word in words:
+        if row and word.line != (last := row[-1]).line:
+            same = abs(word.baseline - last.baseline) <= _SAME_BASELINE * word.size and word.left >= last.right
+            if not same:
+                yield row
+                row = []
+        row.append(word)
+    if row:
+        yield row
 
 
 def _arranged(rows: list[list[Line]]) -> Iterable[tuple[str, list[list[Line]]]]:
     """Yield runs of lines in reading order: as they are, columns one after the other, or rows of a table."""
     at = 0
     plain: list[list[Line]] = []
+    narrow, rows = rows, [_with_wide_gaps(row) for row in rows]
     while at < len(rows):
         end = _end_of_aligned(rows, at) if len(rows[at]) > 1 else at
+        group = rows[at:end]
+        if len(narrow[at]) >= _LEAST_NARROW_COLUMNS and (further := _end_of_aligned(narrow, at)) >= end:
+            end, group = further, narrow[at:further]
         if end - at < _LEAST_LINES_IN_COLUMNS:  # a gap by chance, as in justified lines
             plain.append(rows[at] if len(rows[at]) == 1 else [Line([word for part in rows[at] for word in part.words])])
             at += 1
             continue
-        group = rows[at:end]
         if _is_prose(group):
             columns, at = _columns(rows, at, end)
             plain += [[line] for line in columns]
@@ -153,6 +191,13 @@ def _arranged(rows: list[list[Line]]) -> Iterable[tuple[str, list[list[Line]]]]:
         yield "table", group
     if plain:
         yield "lines", plain
+
+
+def _with_wide_gaps(row: list[Line]) -> list[Line]:
+    """Join the parts of a line that only a narrow gap is between."""
+    if len(row) == 1:
+        return row
+    return [Line(part) for part in split_at_gaps([word for part in row for word in part.words])]
 
 
 def _is_prose(group: list[list[Line]]) -> bool:
@@ -264,8 +309,10 @@ def _is_open(line: Line) -> bool:
 
 def _ends_early(before: Line, line: Line, lines: Sequence[Line]) -> bool:
     """Tell whether the next word would have fitted into a line, so that its end was meant."""
-    beside = [other.right for other in lines if other.left < before.right and other.right > before.left]
-    room = max(beside) - before.right
+    beside = [other for other in lines if other.left < before.right and other.right > before.left]
+    room = max((other.right for other in beside), default=before.right) - before.right
+    if before.words[-1].right < before.words[0].left:  # it is written from right to left
+        room = max(room, before.left - min((other.left for other in beside), default=before.left))
     first = line.words[0]
     needed = first.right - first.left + _SPARE_ROOM * first.size
     return room > needed and not before.text.endswith(SOFT_HYPHEN)

@@ -6,9 +6,10 @@ Shared module, pure. What stands at the head or foot of most pages is kept on th
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median_low
 
-from f.core.pdf_layout import BULLET, COUNTED, SOFT_HYPHEN, Block, Line
+from f.core.pdf_layout import BULLET, COUNTED, SOFT_HYPHEN, Block, Line, split_at_gaps
 
 _HEADING_SIZE = 1.12
 _LONGEST_HEADING = 200
@@ -16,7 +17,21 @@ _MOST_HEADING_SIZES = 5
 _LEAST_SHARE_OF_PAGES = 0.6
 _LEAST_PAGES_WITH_RUNNING_LINES = 4
 _LONGEST_RUNNING = 120
+_SAME_PLACE = 4.0  # points
 _DIGITS = re.compile(r"\d+")
+_NUMBER = "\0"
+"""Stands for the number of a page; no text has it."""
+
+_APART = " | "
+"""Stands for a gap in a line."""
+
+_PAGE_NUMBER = re.compile(
+    r"(?:^|[|·•–—-]\s+|\b(?:page|pg?|seite|página|pagina|σελίδα|σελ)\b\.?\s*)(\d{1,6})"
+    r"(?=\s*$|\s+[|·•–—-]|\s*(?:/|of|από|von|de)\s*\d)",
+    re.IGNORECASE,
+)
+"""A number that by the signs or words beside it is that of a page; beside others, as of a chapter, it is none."""
+
 _TIED = re.compile(r"\w[–—/]")
 _HARD_HYPHEN = re.compile(r"[^\W_][-\u2010]")
 """The last two characters of a line, behind which no space is missing."""
@@ -24,29 +39,50 @@ _HARD_HYPHEN = re.compile(r"[^\W_][-\u2010]")
 
 def write_pages(pages: Sequence[list[Block]]) -> list[str]:
     """Write all pages of a document, in Markdown; an empty text for a page without words."""
-    _drop_running_lines(pages)
     levels = _heading_levels(pages)
+    _drop_running_lines(pages, levels)
     known = _whole_words(pages)
     return [_write_page(blocks, levels, known) for blocks in pages]
 
 
-def _drop_running_lines(pages: Sequence[list[Block]]) -> None:
-    """Keep what stands at the head or foot of most pages only on the first of them."""
+def _drop_running_lines(pages: Sequence[list[Block]], levels: Mapping[float, int]) -> None:
+    """Keep what stands at the head or foot of most pages only on the first of them; page numbers alone on none."""
     if len(pages) < _LEAST_PAGES_WITH_RUNNING_LINES:
         return
-    places = [(page, block) for page in pages for block in {id(b): b for b in [*page[:2], *page[-2:]]}.values()]
-    short = [
-        (page, block) for page, block in places if len(block.lines) == 1 and len(_plain(block)) <= _LONGEST_RUNNING
-    ]
-    keyed = [(page, block, _DIGITS.sub("0", _plain(block))) for page, block in short]
-    counts = Counter(key for _, _, key in keyed)
-    seen: set[str] = set()
-    for page, block, key in keyed:
-        if counts[key] < len(pages) * _LEAST_SHARE_OF_PAGES or len(page) == 1:
-            continue
-        if key in seen or not _DIGITS.sub("", _plain(block)).strip(" -–/|"):
-            page.remove(block)
-        seen.add(key)
+    found: dict[tuple[str, int], list[Block]] = {}
+    for index, page in enumerate(pages):
+        for block in {id(block): block for block in [*page[:2], *page[-2:]]}.values():
+            if len(block.lines) == 1 and block.lines[0].size not in levels:
+                for running in _running_as(block.lines[0], index):
+                    found.setdefault(running, []).append(block)
+    dropped: set[int] = set()
+    for (text, _), blocks in found.items():
+        usual = median_low(block.lines[0].baseline for block in blocks)
+        there = [block for block in blocks if abs(block.lines[0].baseline - usual) <= _SAME_PLACE]
+        if len(there) >= len(pages) * _LEAST_SHARE_OF_PAGES:
+            dropped.update(id(block) for block in (there if text == _NUMBER else there[1:]))
+    for page in pages:
+        page[:] = [block for block in page if id(block) not in dropped] or page[-1:]
+
+
+def _running_as(line: Line, index: int) -> Iterable[tuple[str, int]]:
+    """Yield what a line has to have in common with those of other pages: all of it, or all but the page's number.
+
+    Args:
+        line: At the head or foot of a page.
+        index: Of the page.
+
+    Yields:
+        The text, and by how much the number that was taken out of it is larger than the page's index.
+    """
+    text = _APART.join(" ".join(word.text for word in part) for part in split_at_gaps(line.words))
+    if len(text) > _LONGEST_RUNNING:
+        return
+    yield text, 0
+    if not _DIGITS.sub("", text).strip(" -–/|"):
+        yield _NUMBER, 0
+    for number in _PAGE_NUMBER.finditer(text):
+        yield f"{text[: number.start(1)]}{_NUMBER}{text[number.end(1) :]}", int(number[1]) - index
 
 
 def _plain(block: Block) -> str:
@@ -72,7 +108,7 @@ def _heading_levels(pages: Sequence[list[Block]]) -> dict[float, int]:
     }
     merged: list[list[float]] = []
     for size in sorted(larger, reverse=True):
-        if merged and merged[-1][0] / size < 1.05:
+        if merged and merged[-1][0] < size * 1.05:
             merged[-1].append(size)
         else:
             merged.append([size])

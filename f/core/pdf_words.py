@@ -124,12 +124,22 @@ class _Measure:
     def word(self, text: str, start: int, end: int, line: int) -> PdfWord:
         """Return the word of the characters from one index to another."""
         pdfium, raw = self._pdfium, self._raw
-        one, other, bottom, top = self._numbers
         pdfium.FPDFText_GetCharOrigin(raw, start, self._references[0], self._references[1])
-        left, baseline = self._turned(one.value, other.value)
-        pdfium.FPDFText_GetCharBox(raw, end - 1, *self._references)
-        right = max(self._turned(one.value, bottom.value)[0], self._turned(other.value, top.value)[0], left)
-        return PdfWord(text, left, right, baseline, self._size_of(start, line), line)
+        left, baseline = self._turned(self._numbers[0].value, self._numbers[1].value)
+        near, far = self._sides_of(end - 1)
+        if near + far < 2 * left:  # it is written from right to left
+            begin = self._sides_of(start)
+            left, far = min(near, begin[0]), max(far, begin[1])
+        return PdfWord(text, left, far if far > left else left, baseline, self._size_of(start, line), line)
+
+    def _sides_of(self, index: int) -> tuple[float, float]:
+        """Return where a character begins and ends, from left to right."""
+        self._pdfium.FPDFText_GetCharBox(self._raw, index, *self._references)
+        left, right, bottom, top = self._numbers
+        if not self._rotation:
+            return left.value, right.value
+        one, other = self._turned(left.value, bottom.value)[0], self._turned(right.value, top.value)[0]
+        return min(one, other), max(one, other)
 
     def _size_of(self, start: int, line: int) -> float:
         """Return the size of letters; that of the first words of a line is asked for, and holds for the others."""

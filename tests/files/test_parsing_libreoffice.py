@@ -8,6 +8,7 @@ import openpyxl
 import pptx
 import pytest
 from docx.enum.section import WD_SECTION
+from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 
 from tests.files.passages import passages
@@ -20,6 +21,14 @@ HEADINGS = {
 }
 CELLS = [["Name", "Ποσό", "Due"], ["Electricity", "120,50 €", "31/01/2026"], ["Νερό", "35 €", "28/02/2026"]]
 TABLE = "\n".join("| " + " | ".join(row) + " |" for row in [CELLS[0], ["---"] * 3, *CELLS[1:]])
+ORDER = [
+    ["Description", "Qty", "Unit", "Total"],
+    ["Cleaning", "2", "40.00", "80.00"],
+    ["Window washing", "1", "25.00", "25.00"],
+    ["Gardening", "3", "30.00", "90.00"],
+]
+RENT = " ".join(["שכר הדירה הוא 900 אירו לחודש והוא משולם עד היום הראשון של החודש בהעברה בנקאית."] * 3)
+HOUSE = " ".join(["הבית הוא בית ישן עם גינה גדולה ועץ תפוחים."] * 4)
 
 
 def report(language: str) -> bytes:
@@ -45,6 +54,26 @@ def report(language: str) -> bytes:
     columns.set(qn("w:num"), "2")
     for text in texts[1:4]:
         document.add_paragraph(text)
+    return saved(document)
+
+
+def lines_from_right_to_left() -> bytes:
+    """Make paragraphs of several lines in Hebrew."""
+    document = docx.Document()
+    for words in (RENT, HOUSE):
+        document.add_paragraph(words)._p.get_or_add_pPr().append(OxmlElement("w:bidi"))
+    return saved(document)
+
+
+def order() -> bytes:
+    """Make a table without lines."""
+    document = docx.Document()
+    document.add_paragraph("Your order of March:")
+    table = document.add_table(len(ORDER), len(ORDER[0]))
+    for row, cells in zip(table.rows, ORDER, strict=True):
+        for cell, words in zip(row.cells, cells, strict=True):
+            cell.text = words
+    document.add_paragraph("Thank you for your order.")
     return saved(document)
 
 
@@ -74,7 +103,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("libreoffice")
     reports = {f"{language}.docx": report(language) for language in HEADINGS}
     others = {"deck.pptx": slides(), "book.xlsx": sheets()}
-    made = converted(folder, "pdf", {**reports, "deck.pptx": others["deck.pptx"]})
+    more = {"hebrew.docx": lines_from_right_to_left(), "order.docx": order()}
+    made = converted(folder, "pdf", {**reports, **more, "deck.pptx": others["deck.pptx"]})
     made |= converted(folder, "docx:MS Word 2007 XML", reports)
     made |= converted(folder, "html:HTML (StarWriter)", {"en.docx": reports["en.docx"]})
     made |= converted(folder, "odt", {"en.docx": reports["en.docx"]})
@@ -142,6 +172,20 @@ def test_slides_as_pdf_are_pages(made: dict[str, bytes]) -> None:
 
     assert first == "# Στόχοι\n\n- Save money\n- Pay the loan"
     assert "Τέλος" in second
+
+
+def test_lines_from_right_to_left_are_put_into_their_paragraphs(made: dict[str, bytes]) -> None:
+    assert blocks(text_of(made["hebrew.pdf"])) == [RENT, HOUSE]
+
+
+def test_a_table_without_lines_is_one_where_the_space_between_its_columns_is_narrow(made: dict[str, bytes]) -> None:
+    rows = [ORDER[0], ["---"] * 4, *ORDER[1:]]
+
+    assert blocks(text_of(made["order.pdf"])) == [
+        "Your order of March:",
+        "\n".join("| " + " | ".join(row) + " |" for row in rows),
+        "Thank you for your order.",
+    ]
 
 
 def test_a_sheet_of_libreoffice_has_the_values_of_its_formulas(made: dict[str, bytes]) -> None:

@@ -6,12 +6,22 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 from pypdfium2 import PdfDocument
 
-from f.core.pdf_words import page_words
+from evaluation.ocr_pages import CONDITIONS, NoFonts, print_pages
+from f.core.parsed_parts import ParsingSettings
+from f.core.pdf_layout import page_blocks, plain_blocks
+from f.core.pdf_markdown import write_pages
+from f.core.pdf_words import PdfWord, page_words
 from tests.files.passages import passages
 from tests.files.producers import letter, need_tesseract, pages_pdf, pdf_of, scanned_pdf, styles
 from tests.files.reading import failure_of, read, text_of
+
+PLACES = st.sampled_from([0.0, 10.0, 10.5, 40.0, 300.0, -5.0]) | st.floats()
+"""Where words may stand, and how large they may be: files hold any number."""
 
 
 @pytest.mark.parametrize("language", ["en", "el"])
@@ -110,6 +120,29 @@ def test_a_table_without_lines_becomes_a_table() -> None:
     assert "| Item | Amount |\n| --- | --- |\n| Rent | 850 |\n| Water | 35 |\n| Phone | 20 |" in text
 
 
+def test_a_single_letter_in_a_table_without_lines_stays_in_its_row() -> None:
+    from reportlab.pdfgen.canvas import Canvas
+
+    cells = [["Room", "Beds", "Area"], ["Kitchen", "0", "12 m2"], ["Bedroom", "2", "14 m2"], ["Hall", "1", "8 m2"]]
+    written = io.BytesIO()
+    canvas = Canvas(written)
+    for number, row in enumerate(cells):
+        for x, words in zip((60, 260, 360), row, strict=True):
+            canvas.drawString(x, 700 - 16 * number, words)
+    canvas.save()
+
+    rows = "| Kitchen | 0 | 12 m2 |\n| Bedroom | 2 | 14 m2 |\n| Hall | 1 | 8 m2 |"
+    assert text_of(written.getvalue()) == f"| Room | Beds | Area |\n| --- | --- | --- |\n{rows}"
+
+
+@given(st.lists(st.builds(PdfWord, st.just("word"), PLACES, PLACES, PLACES, PLACES, st.integers(0, 5))))
+def test_no_word_is_lost_wherever_it_stands(words: list[PdfWord]) -> None:
+    for blocks in (page_blocks(words, []), plain_blocks(words)):
+        text = " ".join(write_pages([blocks]))
+
+        assert text.count("word") == len(words)
+
+
 def test_a_list_stays_a_list() -> None:
     from reportlab.platypus import ListFlowable, Paragraph
 
@@ -138,6 +171,55 @@ def test_what_stands_on_each_page_is_kept_once() -> None:
 
     assert ["quarterly letter" in page for page in pages] == [True] + [False] * 7
     assert all(f"page {letter_} has." in page for letter_, page in zip("abcdefgh", pages, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("height", "size", "line"),
+    [
+        (780, 16, "Payslip {}/2026"),
+        (780, 16, "Chapter {}"),
+        (780, 12, "Apartment {}"),
+        (780, 12, "Statement 2026-0{}"),
+        (100, 12, "Net pay: {}87.55 EUR"),
+        (100, 12, "Share of heating: {}.20 euros"),
+        (100, 12, "Rooms: {0}, from page {0}2"),
+    ],
+)
+def test_lines_that_differ_in_what_they_say_stay_on_each_page(height: int, size: int, line: str) -> None:
+    pages = text_of(pages_of_lines([[(height, size, line.format(number))] for number in range(1, 7)])).split("\f")
+
+    assert all(line.format(number) in page for number, page in enumerate(pages, 1))
+
+
+@pytest.mark.parametrize("line", ["- {} -", "Σελίδα {}", "The letter, page {} of 6", "{}/6", "The letter          {}"])
+def test_the_number_of_a_page_is_told_from_others(line: str) -> None:
+    pages = text_of(pages_of_lines([[(40, 10, line.format(number))] for number in range(1, 7)])).split("\f")
+
+    assert pages[1:] == [f"Words that only page {letter_} has." for letter_ in "bcdef"]
+
+
+def test_the_same_words_at_other_places_of_pages_stay() -> None:
+    pages = text_of(pages_of_lines([[(700 - 90 * number, 12, "It is paid.")] for number in range(6)])).split("\f")
+
+    assert all("It is paid." in page for page in pages)
+
+
+def pages_of_lines(pages: list[list[tuple[int, int, str]]]) -> bytes:
+    """Write pages that have a sentence of their own, and lines at heights in sizes."""
+    from reportlab.pdfgen.canvas import Canvas
+
+    styles()
+    written = io.BytesIO()
+    canvas = Canvas(written)
+    for number, lines in enumerate(pages):
+        canvas.setFont("Text", 12)
+        canvas.drawString(72, 740, f"Words that only page {'abcdef'[number]} has.")
+        for height, size, words in lines:
+            canvas.setFont("Text", size)
+            canvas.drawString(72, height, words)
+        canvas.showPage()
+    canvas.save()
+    return written.getvalue()
 
 
 def test_a_word_broken_at_the_end_of_a_line_is_whole_again() -> None:
@@ -223,9 +305,88 @@ def test_only_the_page_without_words_is_read_by_ocr() -> None:
     assert part.ocr_pages == 1
 
 
+SEAL = [
+    "Digitally signed. This document was issued by the ministry and has an electronic seal of the administration.",
+    "Whether it is genuine can be verified at docs.example.gov.gr with the code 0zB4wXyQ9 until 31 December 2027.",
+    "It was printed on 12 March 2026 at 10:22 by the office for citizens.",
+]
+
+
+def test_the_page_under_a_stamp_of_many_words_is_read_by_ocr() -> None:
+    need_tesseract()
+
+    part = read(scan_with_words("The monthly rent is 900 euros and is paid to the owner.", SEAL, size=6))
+
+    assert part.text.startswith("The monthly rent is 900 euros and is paid to the owner.")
+    assert " ".join(part.text.split()).endswith(" ".join(SEAL))
+    assert part.ocr_pages == 1
+
+
+def test_doubtful_words_of_a_picture_under_others_are_left_out_and_that_is_said() -> None:
+    need_tesseract()
+    poor = next(condition for condition in CONDITIONS if condition.name == "poor photograph")
+    try:
+        photo = next(print_pages(passages("el")[:2], poor, 1)).image.reduce(2)
+    except NoFonts as missing:
+        pytest.skip(str(missing))
+
+    part = read(picture_with_words(photo, SEAL, size=6))
+
+    assert part.text.split() == " ".join(SEAL).split()
+    assert part.warnings == ("Page 1: The words in the picture are too doubtful, and were left out.",)
+    assert part.ocr_pages == 0
+
+
+def test_a_scan_whose_words_are_under_it_is_not_read_again() -> None:
+    lines = ["The monthly rent of the flat is 900 euros, and it is paid to the owner by transfer."] * 8
+
+    part = read(scan_with_words("The monthly rent is 900 euros.", lines, size=10))
+
+    assert part.text.split() == " ".join(lines).split()
+    assert part.ocr_pages == 0
+
+
+def test_words_over_more_pictures_than_are_read_are_kept() -> None:
+    part = read(scan_with_words("Rent", SEAL, size=6), settings=ParsingSettings(maximum_ocr_pages=0))
+
+    assert part.text.split() == " ".join(SEAL).split()
+    assert part.warnings == ("Page 1: The picture behind the words was not read; there are too many.",)
+
+
+def test_words_over_a_picture_are_kept_where_there_is_no_ocr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    part = read(scan_with_words("Rent", SEAL, size=6))
+
+    assert part.text.split() == " ".join(SEAL).split()
+    assert part.warnings == ("Page 1: The picture behind the words was not read, because this worker has no OCR.",)
+
+
+def scan_with_words(scanned: str, lines: list[str], *, size: int) -> bytes:
+    """Write a page that is the picture of a letter, with words over its foot."""
+    page = Image.new("L", (1_700, 2_404), "white")
+    page.paste(letter(scanned), (0, 0))
+    return picture_with_words(page, lines, size=size)
+
+
+def picture_with_words(picture: Image.Image, lines: list[str], *, size: int) -> bytes:
+    """Write a page that is a picture, with words over its foot."""
+    from reportlab.lib.utils import ImageReader
+    from reportlab.pdfgen.canvas import Canvas
+
+    styles()
+    written = io.BytesIO()
+    canvas = Canvas(written, pagesize=(595, 842))
+    canvas.drawImage(ImageReader(picture), 0, 0, 595, 842)
+    canvas.setFont("Text", size)
+    for number, line in enumerate(lines):
+        canvas.drawString(20, 20 + 1.3 * size * (len(lines) - number), line)
+    canvas.save()
+    return written.getvalue()
+
+
 def test_a_picture_without_words_says_so() -> None:
     need_tesseract()
-    from PIL import Image
 
     assert failure_of(scanned_pdf([Image.new("L", (800, 1000), "white")])) == "no_text"
 
