@@ -5,7 +5,7 @@ one pass, because its objects cost a search for each paragraph. Words that were 
 inserted ones are taken. Pages are those on which Word has noted that it has set the words: breaks that an author made
 do not tell which page a word is on, so a file without such notes has no pages. Numbers that Word makes are written.
 
-It has more than two hundred lines because a list, a note or a heading is said in several parts of the package.
+It has more than two hundred lines because a note or a heading is said in several parts of the package.
 """
 
 # extra_requirements:
@@ -20,45 +20,40 @@ from typing import Any
 from f.core.clean_text import one_line, tidy, title_of
 from f.core.markdown_tables import markdown_table
 from f.core.parsed_parts import Extracted, Unreadable, Work
+from f.core.word_elements import MOST_LEVELS, W, element_of, is_on, number_of, related, value_of
+from f.core.word_numbering import Counting, read_numberings
 from f.core.zip_files import open_package
 
-_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _STRICT = "{http://purl.oclc.org/ooxml/wordprocessingml/main}"
 _MATH_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _HEADING_STYLE = re.compile(r"heading (\d)\Z", re.IGNORECASE)
-_BOX = f"{_W}txbxContent"
-_REFERENCES = (f"{_W}footnoteReference", f"{_W}endnoteReference")
+_BOX = f"{W}txbxContent"
+_REFERENCES = (f"{W}footnoteReference", f"{W}endnoteReference")
 _LEFT_OUT = frozenset(
-    {f"{_W}{name}" for name in ("del", "moveFrom", "delText", "instrText", "pPr", "rPr", "rt")} | {_FALLBACK}
+    {f"{W}{name}" for name in ("del", "moveFrom", "delText", "instrText", "pPr", "rPr", "rt")} | {_FALLBACK}
 )
 _MACRO_TYPES = (
     "application/vnd.ms-word.document.macroEnabled.main+xml",
     "application/vnd.ms-word.template.macroEnabledTemplate.main+xml",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml",
 )
-_RENDERED_BREAK = f"{_W}lastRenderedPageBreak"
-_MOST_LEVELS = 9
-_ROMAN = (
-    (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"),
-    (9, "ix"), (5, "v"), (4, "iv"), (1, "i"),
-)  # fmt: skip
-_PLACE_OF_NUMBER = re.compile(r"%([1-9])")
-_PLAIN_NUMBER = re.compile(r"%[1-9][.)]?\Z")
+_RENDERED_BREAK = f"{W}lastRenderedPageBreak"
 _STEPS_PER_TELLING = 500
-_LONGEST_LABEL = 100
 
 
 def read_word(content: bytes, work: Work) -> Extracted:
     """Read a Word document."""
     open_package(content, work.settings)
     part = _main_part(content)
-    body = part.element.find(f"{_W}body")
+    body = part.element.find(f"{W}body")
     if body is None:
         strict = part.element.find(f"{_STRICT}body") is not None
         reason = "The document is in the strict form. Save it as an ordinary DOCX." if strict else "It has no body."
         raise Unreadable("unsupported_type" if strict else "damaged", reason)
-    reader = _Reader(_styles(part), _numberings(part), work, paged=body.find(f".//{_RENDERED_BREAK}") is not None)
+    reader = _Reader(
+        _styles(part), Counting(read_numberings(part)), work, paged=body.find(f".//{_RENDERED_BREAK}") is not None
+    )
     reader.read(body)
     head, foot = _around(part, "header"), _around(part, "footer")
     notes = [f"[^{number}]: {text}" for number, text in _notes(part, reader.noted).items()]
@@ -94,10 +89,10 @@ class _Style:
 
 def _styles(part: Any) -> dict[str, _Style]:
     """Read the styles of paragraphs; what one does not say is what the one says that it is based on."""
-    root = _related(part, "styles")
+    root = related(part, "styles")
     if root is None:
         return {}
-    elements = {element.get(f"{_W}styleId", ""): element for element in root.findall(f"{_W}style")}
+    elements = {element.get(f"{W}styleId", ""): element for element in root.findall(f"{W}style")}
     return {name: _style(name, elements) for name in elements}
 
 
@@ -108,91 +103,20 @@ def _style(name: str, elements: dict[str, Any]) -> _Style:
     while name in elements and name not in seen:
         seen.add(name)
         element = elements[name]
-        called = _value(element.find(f"{_W}name"))
+        called = value_of(element.find(f"{W}name"))
         match = _HEADING_STYLE.match(called)
-        outline = _value(element.find(f"{_W}pPr/{_W}outlineLvl"))
+        outline = value_of(element.find(f"{W}pPr/{W}outlineLvl"))
         if not heading and match:
             heading = int(match.group(1))
         elif not heading and called.lower() == "title":
             heading = 1
-        elif not heading and outline.isdigit() and int(outline) < _MOST_LEVELS:
+        elif not heading and outline.isdigit() and int(outline) < MOST_LEVELS:
             heading = int(outline) + 1
         if not numbering:
-            numbering = _value(element.find(f"{_W}pPr/{_W}numPr/{_W}numId"))
-            level = _number(_value(element.find(f"{_W}pPr/{_W}numPr/{_W}ilvl")))
-        name = _value(element.find(f"{_W}basedOn"))
+            numbering = value_of(element.find(f"{W}pPr/{W}numPr/{W}numId"))
+            level = number_of(value_of(element.find(f"{W}pPr/{W}numPr/{W}ilvl")))
+        name = value_of(element.find(f"{W}basedOn"))
     return _Style(min(heading, 6), numbering, level)
-
-
-@dataclass(frozen=True, slots=True)
-class _Level:
-    """How a level of a list is counted, and how its label is made of the numbers of its level and those above."""
-
-    form: str
-    label: str
-    start: int
-    in_digits: bool
-
-    @property
-    def is_counted(self) -> bool:
-        """Tell whether its items have numbers, and not bullets."""
-        return self.form not in ("bullet", "none", "")
-
-
-@dataclass(slots=True)
-class _Numbering:
-    """A list: its levels, and the name of the form that it shares its counting with."""
-
-    shared: str
-    levels: dict[int, _Level]
-    begins_anew: dict[int, int] = field(default_factory=dict)  # by level; each once
-
-
-def _numberings(part: Any) -> dict[str, _Numbering]:
-    """Read the lists of a document by their ids."""
-    root = _related(part, "numbering")
-    if root is None:
-        return {}
-    forms = {
-        abstract.get(f"{_W}abstractNumId", ""): dict(map(_level, abstract.findall(f"{_W}lvl")))
-        for abstract in root.findall(f"{_W}abstractNum")
-    }
-    numberings: dict[str, _Numbering] = {}
-    for number in root.findall(f"{_W}num"):
-        shared = _value(number.find(f"{_W}abstractNumId"))
-        numbering = _Numbering(shared, dict(forms.get(shared, {})))
-        for override in number.findall(f"{_W}lvlOverride"):
-            numbering.levels.update(map(_level, override.findall(f"{_W}lvl")))
-            if (start := override.find(f"{_W}startOverride")) is not None:
-                numbering.begins_anew[_number(override.get(f"{_W}ilvl", ""))] = _number(_value(start))
-        numberings[number.get(f"{_W}numId", "")] = numbering
-    return numberings
-
-
-def _level(element: Any) -> tuple[int, _Level]:
-    """Read a level of a list."""
-    start = element.find(f"{_W}start")
-    level = _Level(
-        form=_value(element.find(f"{_W}numFmt")),
-        label=_value(element.find(f"{_W}lvlText"))[:_LONGEST_LABEL],
-        start=1 if start is None else _number(_value(start)),
-        in_digits=_is_on(element.find(f"{_W}isLgl")),
-    )
-    return _number(element.get(f"{_W}ilvl", "")), level
-
-
-def _counted(number: int, form: str) -> str:
-    """Write a number as a list's level does; forms that are not known are written in digits."""
-    if form in ("lowerLetter", "upperLetter") and number:
-        written = chr(ord("a") + (number - 1) % 26) * min((number - 1) // 26 + 1, 100)
-    elif form in ("lowerRoman", "upperRoman"):
-        written = ""
-        for value, letters in _ROMAN:
-            written += letters * (number // value)
-            number %= value
-    else:
-        written = f"{number:02}" if form == "decimalZero" else str(number)
-    return written.upper() if form.startswith("upper") else written
 
 
 @dataclass(slots=True)
@@ -200,11 +124,10 @@ class _Reader:
     """Reads the elements of a document in order."""
 
     styles: dict[str, _Style]
-    numberings: dict[str, _Numbering]
+    counting: Counting
     work: Work
     paged: bool
     pieces: list[str] = field(default_factory=list)
-    counts: dict[tuple[str, int], int] = field(default_factory=dict)
     sections: list[Any] = field(default_factory=list)  # those that have not begun
     noted: list[str] = field(default_factory=list)
     title: str | None = None
@@ -215,12 +138,12 @@ class _Reader:
     def read(self, body: Any) -> None:
         """Read all blocks of the body."""
         total = len(body)
-        changed = f"{_W}sectPrChange"
-        self.sections = [each for each in body.iter(f"{_W}sectPr") if each.getparent().tag != changed][1:]
+        changed = f"{W}sectPrChange"
+        self.sections = [each for each in body.iter(f"{W}sectPr") if each.getparent().tag != changed][1:]
         for number, block in enumerate(_blocks(body)):
             if number % _STEPS_PER_TELLING == 0:
                 self.work.moved(min(1.0, number / max(1, total)))
-            if block.tag == f"{_W}p":
+            if block.tag == f"{W}p":
                 self._paragraph(block)
             else:
                 self._end_list()
@@ -228,13 +151,13 @@ class _Reader:
 
     def _paragraph(self, paragraph: Any) -> None:
         """Read a paragraph: a heading, an item of a list, or words."""
-        style = self.styles.get(_value(paragraph.find(f"{_W}pPr/{_W}pStyle")), _Style())
-        if _is_on(paragraph.find(f"{_W}pPr/{_W}pageBreakBefore")) and not self.broken:
+        style = self.styles.get(value_of(paragraph.find(f"{W}pPr/{W}pStyle")), _Style())
+        if is_on(paragraph.find(f"{W}pPr/{W}pageBreakBefore")) and not self.broken:
             self._break_page()
         text = self._words(paragraph)
         boxes = [box for box in paragraph.iter(_BOX) if not _within(box, (_FALLBACK, _BOX), paragraph)]
         heading = style.heading or self._own_outline(paragraph)
-        label, mark = self._label(paragraph, style)
+        label, mark = self.counting.label(paragraph, style.numbering, style.level)
         for number, page in enumerate(text.split("\f")):
             if number:
                 self._break_page()
@@ -256,13 +179,13 @@ class _Reader:
                 self.pieces.append(f"{line}\n\n")
         for box in boxes:
             self._box(box)
-        if paragraph.find(f"{_W}pPr/{_W}sectPr") is not None:
+        if paragraph.find(f"{W}pPr/{W}sectPr") is not None:
             self._end_section()
 
     def _end_section(self) -> None:
         """Begin a page where the next section does."""
         following = self.sections.pop(0) if self.sections else None
-        kind = _value(following.find(f"{_W}type")) if following is not None else "continuous"
+        kind = value_of(following.find(f"{W}type")) if following is not None else "continuous"
         if kind not in ("continuous", "nextColumn") and not self.broken:
             self._break_page()
 
@@ -276,79 +199,39 @@ class _Reader:
 
     def _own_outline(self, paragraph: Any) -> int:
         """Return the level of a heading that a paragraph has without a style."""
-        level = _value(paragraph.find(f"{_W}pPr/{_W}outlineLvl"))
-        return min(int(level) + 1, 6) if level.isdigit() and int(level) < _MOST_LEVELS else 0
-
-    def _label(self, paragraph: Any, style: _Style) -> tuple[str, str]:
-        """Count a paragraph in its list.
-
-        Returns:
-            The number that Word shows before it, and what stands before it as an item; both empty where it is in none.
-        """
-        own = paragraph.find(f"{_W}pPr/{_W}numPr")
-        name = _value(own.find(f"{_W}numId")) if own is not None else ""
-        level = min(_number(_value(own.find(f"{_W}ilvl"))) if own is not None else style.level, _MOST_LEVELS - 1)
-        name = name or style.numbering
-        if not name or name == "0" or paragraph.find(f"{_W}pPr/{_W}rPr/{_W}del") is not None:
-            return "", ""
-        numbering = self.numberings.get(name) or _Numbering("", {})
-        self._count(numbering, level)
-        form = numbering.levels.get(level)
-        indent = "  " * level
-        if form is None or not form.is_counted:
-            return "", f"{indent}- "
-        shown = _PLACE_OF_NUMBER.sub(lambda place: self._number_at(numbering, int(place[1]) - 1, form), form.label)
-        label = one_line(shown)
-        if form.form == "decimal" and (not label or _PLAIN_NUMBER.match(form.label.strip())):
-            return label, f"{indent}{self.counts[numbering.shared, level]}. "
-        return label, f"{indent}{label} " if label else f"{indent}- "
-
-    def _count(self, numbering: _Numbering, level: int) -> None:
-        """Count an item, and let the levels below it begin anew."""
-        start = numbering.levels[level].start if level in numbering.levels else 1
-        if level in numbering.begins_anew:
-            self.counts[numbering.shared, level] = numbering.begins_anew.pop(level)
-        else:
-            self.counts[numbering.shared, level] = self.counts.get((numbering.shared, level), start - 1) + 1
-        for deeper in range(level + 1, _MOST_LEVELS):
-            self.counts.pop((numbering.shared, deeper), None)
-
-    def _number_at(self, numbering: _Numbering, level: int, shown_by: _Level) -> str:
-        """Write the number that a level has come to; one that has no item yet is at its start."""
-        form = numbering.levels.get(level, shown_by)
-        number = self.counts.get((numbering.shared, level), form.start)
-        return _counted(number, "decimal" if shown_by.in_digits else form.form)
+        level = value_of(paragraph.find(f"{W}pPr/{W}outlineLvl"))
+        return min(int(level) + 1, 6) if level.isdigit() and int(level) < MOST_LEVELS else 0
 
     def _words(self, paragraph: Any) -> str:
         """Return the words of a paragraph; page breaks are form feeds."""
         pieces: list[str] = []
         for element in _runs(paragraph):
             tag = element.tag
-            if tag in (f"{_W}t", _MATH_TEXT):
+            if tag in (f"{W}t", _MATH_TEXT):
                 pieces.append(element.text or "")
             elif tag == _RENDERED_BREAK:
                 before = "".join(pieces)
                 if not before.rpartition("\f")[2].strip() and ("\f" in before or self.broken):
                     continue  # the break that Word saw is the one that the author has made
                 pieces.append("\f")
-            elif tag == f"{_W}br" and element.get(f"{_W}type") == "page":
+            elif tag == f"{W}br" and element.get(f"{W}type") == "page":
                 pieces.append("\f")
-            elif tag in (f"{_W}br", f"{_W}cr"):
+            elif tag in (f"{W}br", f"{W}cr"):
                 pieces.append("\n")
-            elif tag == f"{_W}tab":
+            elif tag == f"{W}tab":
                 pieces.append("\t")
-            elif tag == f"{_W}noBreakHyphen":
+            elif tag == f"{W}noBreakHyphen":
                 pieces.append("-")
             elif tag in _REFERENCES:
                 pieces.append(self._note(element))
-            elif tag in (f"{_W}drawing", f"{_W}pict"):
+            elif tag in (f"{W}drawing", f"{W}pict"):
                 self.pictures += 1 if element.find(".//{*}blip") is not None else 0
         return "".join(pieces)
 
     def _note(self, reference: Any) -> str:
         """Return the mark of a footnote, and remember to write it."""
         kind = "footnotes" if reference.tag.endswith("footnoteReference") else "endnotes"
-        self.noted.append(f"{kind}:{reference.get(f'{_W}id', '')}")
+        self.noted.append(f"{kind}:{reference.get(f'{W}id', '')}")
         return f"[^{len(self.noted)}]"
 
     def _table(self, table: Any) -> None:
@@ -356,7 +239,7 @@ class _Reader:
         rows = [list(_cells(row)) for row in _rows(table)]
         if len(rows) == 1 and len(rows[0]) == 1:
             for block in _blocks(rows[0][0]):
-                if block.tag == f"{_W}p":
+                if block.tag == f"{W}p":
                     self._paragraph(block)
                 else:
                     self._write_rows([list(_cells(row)) for row in _rows(block)])
@@ -375,7 +258,7 @@ class _Reader:
             cells: list[str] = []
             for cell in row:
                 cells.append(self._cell_text(cell))
-                span = _number(_value(cell.find(f"{_W}tcPr/{_W}gridSpan"))) or 1
+                span = number_of(value_of(cell.find(f"{W}tcPr/{W}gridSpan"))) or 1
                 cells.extend([""] * (min(span, 100) - 1))
             written.append(cells)
             for _ in range(inside):
@@ -392,8 +275,8 @@ class _Reader:
 
     def _cell_text(self, cell: Any) -> str:
         """Return the words of a cell; one that goes on from the row above has none of its own."""
-        merged = cell.find(f"{_W}tcPr/{_W}vMerge")
-        if merged is not None and merged.get(f"{_W}val", "continue") == "continue":
+        merged = cell.find(f"{W}tcPr/{W}vMerge")
+        if merged is not None and merged.get(f"{W}val", "continue") == "continue":
             return ""
         return " ".join(text for p in _paragraphs(cell) if (text := one_line(_text_of(p, self._note))))
 
@@ -418,7 +301,7 @@ def _blocks(container: Any) -> Iterator[Any]:
         element = next(waiting[-1], None)
         if element is None:
             waiting.pop()
-        elif element.tag in (f"{_W}p", f"{_W}tbl"):
+        elif element.tag in (f"{W}p", f"{W}tbl"):
             yield element
         elif isinstance(element.tag, str) and element.tag not in _LEFT_OUT and not element.tag.endswith("Pr"):
             waiting.append(iter(element))
@@ -445,17 +328,17 @@ def _paragraphs(container: Any) -> Iterator[Any]:
         if element is None:
             waiting.pop()
         elif element.tag not in _LEFT_OUT:
-            if element.tag == f"{_W}p":
+            if element.tag == f"{W}p":
                 yield element
             waiting.append(iter(element))
 
 
 def _text_of(paragraph: Any, note: Callable[[Any], str] | None = None) -> str:
     """Return the words of a paragraph in a table, a box or a note, with the marks of notes where they are written."""
-    breaks = (f"{_W}br", f"{_W}cr", f"{_W}tab")
+    breaks = (f"{W}br", f"{W}cr", f"{W}tab")
     pieces: list[str] = []
     for element in _runs(paragraph):
-        if element.tag in (f"{_W}t", _MATH_TEXT):
+        if element.tag in (f"{W}t", _MATH_TEXT):
             pieces.append(element.text or "")
         elif element.tag in breaks:
             pieces.append(" ")
@@ -469,8 +352,8 @@ def _breaks_in(row: list[Any]) -> tuple[int, int]:
     before = inside = 0
     for cell in row:
         said, opening, later = False, 0, 0
-        for element in cell.iter(f"{_W}t", _RENDERED_BREAK):
-            if element.tag == f"{_W}t":
+        for element in cell.iter(f"{W}t", _RENDERED_BREAK):
+            if element.tag == f"{W}t":
                 said = said or bool((element.text or "").strip())
             elif said:
                 later += 1
@@ -483,19 +366,19 @@ def _breaks_in(row: list[Any]) -> tuple[int, int]:
 def _rows(table: Any) -> Iterator[Any]:
     """Yield the rows of a table, not those of tables inside of it."""
     for child in table:
-        if child.tag == f"{_W}tr":
+        if child.tag == f"{W}tr":
             yield child
-        elif child.tag in (f"{_W}sdt", f"{_W}ins", f"{_W}customXml"):
-            yield from child.iter(f"{_W}tr")
+        elif child.tag in (f"{W}sdt", f"{W}ins", f"{W}customXml"):
+            yield from child.iter(f"{W}tr")
 
 
 def _cells(row: Any) -> Iterator[Any]:
     """Yield the cells of a row."""
     for child in row:
-        if child.tag == f"{_W}tc":
+        if child.tag == f"{W}tc":
             yield child
-        elif child.tag in (f"{_W}sdt", f"{_W}customXml"):
-            yield from child.iter(f"{_W}tc")
+        elif child.tag in (f"{W}sdt", f"{W}customXml"):
+            yield from child.iter(f"{W}tc")
 
 
 def _around(part: Any, kind: str) -> list[str]:
@@ -503,7 +386,7 @@ def _around(part: Any, kind: str) -> list[str]:
     texts: dict[str, None] = {}
     for relation in part.rels.values():
         if not relation.is_external and relation.reltype.endswith(f"/{kind}"):
-            root = _element(relation.target_part)
+            root = element_of(relation.target_part)
             lines = [line for p in _paragraphs(root) if (line := one_line(_text_of(p)))]
             texts["\n".join(lines)] = None
     return [text for text in texts if text and not text.isdigit()]
@@ -513,26 +396,11 @@ def _notes(part: Any, noted: list[str]) -> dict[int, str]:
     """Return the notes that are referred to, by the number that the text gives them."""
     known: dict[str, str] = {}
     for kind in ("footnotes", "endnotes"):
-        root = _related(part, kind)
+        root = related(part, kind)
         for note in root if root is not None else ():
             text = " ".join(words for p in _paragraphs(note) if (words := one_line(_text_of(p))))
-            known[f"{kind}:{note.get(f'{_W}id', '')}"] = text
+            known[f"{kind}:{note.get(f'{W}id', '')}"] = text
     return {number: known[key] for number, key in enumerate(noted, 1) if known.get(key)}
-
-
-def _related(part: Any, kind: str) -> Any:
-    """Return the root of a part that belongs to the document, None where there is none."""
-    for relation in part.rels.values():
-        if not relation.is_external and relation.reltype.endswith(f"/{kind}"):
-            return _element(relation.target_part)
-    return None
-
-
-def _element(part: Any) -> Any:
-    """Return the root element of a part, by the parser that resolves no entities."""
-    from docx.oxml.parser import parse_xml  # noqa: PLC0415
-
-    return part.element if hasattr(part, "element") else parse_xml(part.blob)
 
 
 def _title(part: Any) -> str | None:
@@ -553,18 +421,3 @@ def _within(element: Any, tags: tuple[str, ...], limit: Any) -> bool:
             return True
         parent = parent.getparent()
     return False
-
-
-def _is_on(element: Any) -> bool:
-    """Tell whether a property is set."""
-    return element is not None and element.get(f"{_W}val", "true") not in ("0", "false", "off")
-
-
-def _value(element: Any) -> str:
-    """Return the value of an element that may be missing."""
-    return str(element.get(f"{_W}val", "")) if element is not None else ""
-
-
-def _number(text: str) -> int:
-    """Return a number from 0 up, 0 for what is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0

@@ -263,7 +263,7 @@ def test_many_pages_never_take_longer_than_they_may() -> None:
     from tests.files.producers import many_pages_pdf
 
     began = time.monotonic()
-    (part,) = parse(many_pages_pdf(4_000), "long.pdf", ParsingSettings(seconds=1.0), lambda percent: None)
+    (part,) = parse(many_pages_pdf(4_000), "long.pdf", ParsingSettings(seconds=0.05), lambda percent: None)
 
     assert part.failure is not None
     assert part.failure.code == "timed_out"
