@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from f.core.date_columns import ColumnReader, last_match, line_above
 from f.core.date_cues import (
     CARD,
     ENDING,
@@ -37,15 +38,12 @@ _SENTENCE_BEFORE, _SENTENCE_BEHIND = 250, 150
 _NEAR, _FAR = 30, 100
 _LABEL = 80
 _BETWEEN = 60
-_WIDE, _MANY = 400, 8
-_TABS, _GAPS = re.compile(r"\t"), re.compile(r"(?<=\S) {2,}")
 _COUNTS = ("expiry", "renewal", "due")
 _DESCRIBES = re.compile(r"[ \t]*(?:[:|\u2192]\s{0,4}|\t|-|  )(?=\S|\s)")
 _CLOSES = re.compile(r"(?<!\w)(?:clos(?:es?|ed|ing)|ends?|ending)(?!\w)(?=.{0,25}\bon\W*(?:\w{6,9}\W*)?$)")
 _PAYABLE = re.compile(r"(?<!\w)(?:payable|due|payment|paid|πληρω\w+|καταβ\w+|εξοφλ\w+)(?!\w)")
 _DEADLINE = re.compile(r"(?<!\w)(?:deadlines?|προθεσμι\w*|διορι\w*)(?!\w)")
 _IS_THE = re.compile(r"\s*(?:is|are|was|will be|ειναι|αποτελει)\s+(?:\w{1,14}\s+){1,4}")
-_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +91,7 @@ class _Reader:
         self.text, self.folded, self.dates = text, folded, dates
         self.told: list[Told] = []
         self._sentence = (0, 0)
-        self._header: tuple[int, int, list[str | None]] = (-1, -1, [])  # where rows were read, and their titles
-        self._columns: dict[int, str] = {}  # what labels above say of the dates of a line
-        self._labels: tuple[int, Sequence[str | None]] = (-1, [])  # where a line below labels ended, and they
-        self._row: tuple[int, str | None] = (0, None)  # up to where a row was read, and what its last title says
+        self._columns = ColumnReader(folded, dates)
 
     def read(self, number: int) -> None:
         """Tell of one date."""
@@ -112,7 +107,7 @@ class _Reader:
             columns
             or self._joined(number, low)
             or self._said_before(one, max(low, since))
-            or (self._in_table(one, line, since) if in_table else None)
+            or (self._in_table(one, line) if in_table else None)
             or self._false_end(one, low, since, line[0])
             or self._said_behind(number, high)
             or self._described(number, one.start)
@@ -180,8 +175,8 @@ class _Reader:
         if not SUBJECT.search(head) and not SAYING.search(head):
             line = max(self._line_of(before)[0], before.start - _BEFORE)
             head = self.folded[max(line - _LABEL, 0) : before.start]
-        subject = _last(SUBJECT, head)
-        saying = _last(SAYING, head)
+        subject = last_match(SUBJECT, head)
+        saying = last_match(SAYING, head)
         if saying and saying[0] == "none" and (not subject or saying[1] > subject[1]):
             return "none", 0.6
         if subject:
@@ -197,7 +192,7 @@ class _Reader:
     ) -> tuple[str, float, bool] | None:
         """Tell of a date by the words right before it."""
         left = self.folded[low : one.start]
-        preposition = _last(PREPOSITION, left)
+        preposition = last_match(PREPOSITION, left)
         if preposition and not FILLER.fullmatch(left, preposition[2]):
             preposition = None
         for match in reversed(list(SAYING.finditer(left))):
@@ -225,7 +220,7 @@ class _Reader:
             break
         if close:
             return None
-        closing = None if preposition else _last(_CLOSES, left)
+        closing = None if preposition else last_match(_CLOSES, left)
         if closing and len(left) - closing[2] <= _NEAR:
             return self._by_subject("until", left[: closing[1]], one)
         return self._by_subject(preposition[0], left[: preposition[1]], one) if preposition else None
@@ -297,129 +292,22 @@ class _Reader:
 
     def _in_columns(self, number: int, line: tuple[int, int]) -> tuple[str, float, bool] | None:
         """Tell of a date by the label above that has its place: the second of two for the second of two dates."""
-        if number not in self._columns and (not number or self.dates[number - 1].end <= line[0]):
-            self._columns = self._paired(number, line)
-        kind = self._columns.get(number)
+        kind = self._columns.kind_above(number, line)
         if kind == "none" and (described := self._described(number, self.dates[number].start)):
             return described
         return (kind, 0.9, False) if kind else None
 
-    def _paired(self, number: int, line: tuple[int, int]) -> dict[int, str]:
-        """Pair the dates of a line with the titles of its columns, or with as many labels above."""
-        low, high = line[0], line[0] + len(self.folded[line[0] : line[1]].rstrip(" "))
-        above = self._line_above(low)
-        if above is None or high - low > _WIDE:
-            return {}
-        here = [at for at in range(number, min(number + _MANY, len(self.dates))) if self.dates[at].end <= high]
-        head = "" if number and self.dates[number - 1].end > above[0] else self.folded[above[0] : above[1]]
-        titles = (
-            self._labels[1]
-            if self._labels[0] == above[1]
-            else [_title(cell) for cell in _between_cells(head).split(head)]
-        )
-        row = self.folded[low:high]
-        parts = _between_cells(row)
-        if any(titles) and 1 < len(titles) == len(parts.split(row)):
-            self._labels = high, titles
-            return {
-                at: self._by_column(at, titles, parts, low) for at in here if self._fills_cell(at, parts, low, high)
-            }
-        if not self._are_all(here, low, high):
-            return {}
-        labels = self._labels[1] if self._labels[0] == above[1] else _labels(head)
-        if len(labels) > 1:
-            self._labels = high, labels
-            return (
-                dict(zip(here, map(str, labels), strict=True))
-                if len(here) == len(labels)
-                else dict.fromkeys(here, "none")
-            )
-        return self._one_below_another(number, above) if len(here) == 1 and labels else {}
-
-    def _line_above(self, low: int) -> tuple[int, int] | None:
-        """Find the line above a line, but for blank ones; None where there is none, or a long one."""
-        since = max(low - _NEAR, 0)
-        end = since + len(self.folded[since:low].rstrip(" \n"))
-        start = self.folded.rfind("\n", max(end - _WIDE, 0), end) + 1
-        return (start, end) if end > 0 and (start or end <= _WIDE) else None
-
-    def _fills_cell(self, number: int, parts: re.Pattern[str], low: int, high: int) -> bool:
-        """Tell whether a date is all that stands in its cell."""
-        one = self.dates[number]
-        before, end = parts.split(self.folded[low : one.start])[-1], parts.search(self.folded, one.end, high)
-        behind = self.folded[one.end : end.start() if end else high]
-        return FILLER.fullmatch(before) is not None and FILLER.fullmatch(behind) is not None
-
-    def _by_column(self, number: int, titles: Sequence[str | None], parts: re.Pattern[str], low: int) -> str:
-        """Tell of a date by the title of its column, or by the cells to its left."""
-        left = self.folded[low : self.dates[number].start]
-        since = max(self.dates[number - 1].end, low) if number else low
-        return titles[len(parts.findall(left))] or _title(self.folded[since : low + len(left)]) or "none"
-
-    def _are_all(self, numbers: Sequence[int], low: int, high: int) -> bool:
-        """Tell whether dates are all that a piece of the text holds."""
-        ends = [low, *(self.dates[at].end for at in numbers)]
-        starts = [*(self.dates[at].start for at in numbers), high]
-        return all(FILLER.fullmatch(self.folded, end, start) for end, start in zip(ends, starts, strict=True))
-
-    def _one_below_another(self, number: int, above: tuple[int, int]) -> dict[int, str]:
-        """Pair dates that stand one below another with as many labels that stand so above them."""
-        labels: list[str] = []
-        line: tuple[int, int] | None = above
-        while line and len(labels) < _MANY and len(label := _labels(self.folded[line[0] : line[1]])) == 1:
-            labels[:0] = label
-            line = self._line_above(line[0])
-        below = list(range(number, min(number + len(labels), len(self.dates))))
-        gaps = [self.folded[self.dates[at].end : self.dates[at + 1].start] for at in below[:-1]]
-        if len(below) < len(labels) or len(set(labels)) < 2 or not all("\n" in gap and gap.isspace() for gap in gaps):
-            return {}
-        return dict(zip(below, labels, strict=True))
-
-    def _in_table(self, one: WrittenDate, line: tuple[int, int], since: int) -> tuple[str, float, bool] | None:
+    def _in_table(self, one: WrittenDate, line: tuple[int, int]) -> tuple[str, float, bool] | None:
         """Tell of a date by its column's title, or by the cells to its left."""
-        column = self.folded.count("|", line[0], one.start) - (self.folded[line[0] : line[1]].lstrip()[:1] == "|")
-        titles = self._titles(line[0])
-        found = titles[column] if 0 <= column < len(titles) else None
-        found = found or self._row_title(one, line[0])
+        found = self._columns.kind_in_table(one, line)
         return (found, 0.9, False) if found else None
-
-    def _row_title(self, one: WrittenDate, line: int) -> str | None:
-        """Tell what the nearest title among the cells to the left of a date says; each cell is read once."""
-        at, known = self._row if self._row[0] >= line else (line, None)
-        end = self.folded.rfind("|", at, one.start)
-        if end >= at:
-            cells = reversed(self.folded[at:end].split("|"))
-            known = next((found for cell in cells if (found := _title(cell))), known)
-            self._row = (end + 1, known)
-        return known
-
-    def _titles(self, line: int) -> list[str | None]:
-        """Tell what the first row says of the table that a line belongs to, column by column."""
-        rows: list[tuple[int, int]] = []
-        known = self._header
-        at = line
-        while at > 0 and len(rows) < 2000:
-            start = self.folded.rfind("\n", max(at - 2000, 0), at - 1) + 1
-            if start >= at or (not start and at > 2000) or "|" not in self.folded[start : at - 1]:
-                break
-            if known[0] <= start <= known[1]:
-                self._header = (known[0], line, known[2])
-                return known[2]
-            rows.append((start, at - 1))
-            at = start
-        first = self.folded[rows[-1][0] : rows[-1][1]] if rows else ""
-        if len(rows) == 1 and _RULE.match(first):
-            first = ""
-        titles = [_title(cell) for cell in first.strip().strip("|").split("|")]
-        self._header = (rows[-1][0] if rows else line, line, titles)
-        return titles
 
     def _above(self, number: int, line: int) -> tuple[str, float, bool] | None:
         """Tell of a date that begins its line by the line above, or by the head of its list."""
         one = self.dates[number]
         if not FILLER.fullmatch(self.folded, line, one.start) or line == 0:
             return None
-        above = self._line_above(line)
+        above = line_above(self.folded, line)
         if number and above and self.told[number - 1].above and self.dates[number - 1].end > above[0]:
             return str(self.told[number - 1].kind), self.told[number - 1].confidence, True
         end = (
@@ -428,7 +316,7 @@ class _Reader:
             else line - 2000 + len(self.folded[line - 2000 : line].rstrip())
         )
         start = max(self.folded.rfind("\n", 0, end) + 1, end - _LABEL, self.dates[number - 1].end if number else 0)
-        saying = _last(SAYING, self.folded[start:end])
+        saying = last_match(SAYING, self.folded[start:end])
         if saying is None or end - start - saying[2] > _NEAR:
             return None
         return saying[0], 0.85, True
@@ -457,38 +345,3 @@ def _is_negated(kind: str, before: str, after: str) -> bool:
     if NEGATED.search(before):
         return True
     return kind == "expiry" and after != "until" and NEGATED_END.search(before) is not None
-
-
-def _last(pattern: re.Pattern[str], text: str) -> tuple[str, int, int, str] | None:
-    """Find the last match in a text: its group's name, start, end, words."""
-    found = list(pattern.finditer(text))
-    if not found:
-        return None
-    last = found[-1]
-    return str(last.lastgroup), last.start(), last.end(), last.group()
-
-
-def _between_cells(line: str) -> re.Pattern[str]:
-    """Return what parts the cells of a line: tabs, or else wider spaces."""
-    return _TABS if "\t" in line else _GAPS
-
-
-def _labels(line: str) -> list[str]:
-    """Tell what the labels say of which a line is made, once for those beside each other that say the same."""
-    labels: list[str] = []
-    at = 0
-    for saying in SAYING.finditer(line):
-        if not FILLER.fullmatch(line, at, saying.start()):
-            return []
-        labels += [kind] if (kind := str(saying.lastgroup)) not in labels[-1:] else []
-        at = saying.end()
-    return labels if FILLER.fullmatch(line, at) else []
-
-
-def _title(cell: str) -> str | None:
-    """Tell what the dates are for that a cell is the title of."""
-    saying = _last(SAYING, cell)
-    if saying:
-        return saying[0]
-    alone = PREPOSITION.fullmatch(cell.strip(" *_:\t"))
-    return None if alone is None else {"until": "expiry", "by": "due"}.get(str(alone.lastgroup), "start")
