@@ -115,6 +115,7 @@ RETURNING d.deleted_at + make_interval(days => t.retention_days) AS kept_until
 _MEMBER = "SELECT 1 FROM family_members WHERE tenant_id = %s AND id = %s AND removed_at IS NULL"
 
 _END_OF_DAY = """
+-- As f.core.time_zones.end_of_day has it, here by the database: who stores a document does not wait for Python's zones.
 SELECT (%(day)s::date + time '23:59:59') AT TIME ZONE time_zone AS moment FROM tenants WHERE id = %(tenant)s
 """
 

@@ -75,7 +75,7 @@ def page_words(text_page: Any) -> list[PdfWord]:
     count = text_page.count_chars()
     if count > _MOST_CHARACTERS:
         return []
-    text = "".join(_characters(text_page.raw, count, pdfium))
+    text = _characters(text_page.raw, count, pdfium)
     measure = _Measure(text_page.raw, pdfium, text_page.page.get_rotation())
     words: list[PdfWord] = []
     line = 0
@@ -89,7 +89,7 @@ def page_words(text_page: Any) -> list[PdfWord]:
     return words
 
 
-def _characters(raw: Any, count: int, pdfium: Any) -> list[str]:
+def _characters(raw: Any, count: int, pdfium: Any) -> str:
     """Return the characters of a page, one for each of PDFium's indexes; one of a pair is a surrogate.
 
     They are asked for together, and one by one only where PDFium leaves some out of its text, or hides which they are.
@@ -98,7 +98,7 @@ def _characters(raw: Any, count: int, pdfium: Any) -> list[str]:
     got = pdfium.FPDFText_GetText(raw, 0, count, units)
     known = units[:count] if got == count + 1 else [_HIDDEN] * count
     codes = [pdfium.FPDFText_GetUnicode(raw, index) if code == _HIDDEN else code for index, code in enumerate(known)]
-    return [chr(code) if code < _BEYOND_UNICODE else " " for code in codes]
+    return "".join(chr(code) if code < _BEYOND_UNICODE else " " for code in codes)
 
 
 def _whole(text: str) -> str:
