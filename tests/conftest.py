@@ -7,6 +7,7 @@ from typing import Protocol
 
 import pytest
 from coverage import Coverage
+from hypothesis import HealthCheck, settings
 
 from local.database import Server, temporary_postgres
 from local.settings import Credentials
@@ -15,6 +16,11 @@ from sql.install import install
 from tests.support.installation import Installation
 
 TEMPLATE = "installed_template"
+# The same examples in each run, whatever the machine's speed; `--hypothesis-profile=default` looks for new ones.
+settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("repeatable")
 _NOT_MEASURED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
 
 

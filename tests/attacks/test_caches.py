@@ -12,7 +12,7 @@ from tests.support.installation import Json, Reply, Tenant
 from tests.support.reading_model import read_passages
 
 QUESTION = "What is the combination of the safe?"
-SECRET = "4711"
+SECRET = "KX-4711"
 PLACES = {"query_embeddings": question_cache.PLACES, "cached_answers": answer_cache.PLACES}
 
 

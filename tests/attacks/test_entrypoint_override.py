@@ -81,7 +81,7 @@ def hostile_arguments(function: Any, tenant: Tenant, secret: str) -> dict[str, A
 def tenant(installation: Installation) -> Tenant:
     """A tenant with something in it that could be told, removed or changed."""
     made = installation.new_tenant()
-    installation.add_document(made, "The code of the safe is 4711.", "Safe", visibility="admins_only")
+    installation.add_document(made, "The code of the safe is KX-4711.", "Safe", visibility="admins_only")
     return made
 
 
@@ -103,7 +103,7 @@ def test_no_name_of_a_script_but_main_gives_or_does_anything(installation: Insta
     with nothing_changes(installation):
         for called, text in in_parallel(jobs):
             assert leaks(installation, text) == [], called
-            assert "4711" not in text, called
+            assert "KX-4711" not in text, called
 
 
 def test_a_script_defines_main_and_nothing_else_that_can_be_called() -> None:
@@ -171,7 +171,7 @@ def test_behind_that_refusal_no_name_of_any_module_reaches_a_secret_or_the_datab
     assert len(calls) > 600
     for one in calls:
         assert leaks(installation, one["text"]) == [], one
-        assert "4711" not in one["text"], one
+        assert "KX-4711" not in one["text"], one
 
 
 @pytest.mark.parametrize(

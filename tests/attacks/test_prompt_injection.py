@@ -128,7 +128,7 @@ def test_the_model_is_told_no_secret_and_nothing_of_other_members(cloud: Cloud) 
     tenant = cloud.installation.new_tenant()
     cloud.installation.add_document(tenant, INSTRUCTIONS, "Glass policy")
     cloud.installation.add_document(
-        tenant, "The excess for glass damage of the safe 4711.", "Admins", visibility="admins_only"
+        tenant, "The excess for glass damage of the safe KX-4711.", "Admins", visibility="admins_only"
     )
     for server in (cloud.groq, cloud.cohere):
         server.requests.clear()
@@ -137,7 +137,7 @@ def test_the_model_is_told_no_secret_and_nothing_of_other_members(cloud: Cloud) 
 
     sent = json.dumps([request.body for request in [*cloud.groq.requests, *cloud.cohere.requests]])
     for text in (data["answer"], sent):
-        assert "4711" not in text
+        assert "KX-4711" not in text
         assert tenant.id not in text
         assert leaks(cloud.installation, text) == []
 

@@ -45,7 +45,7 @@ NOTHING_TO_DO = {
 @pytest.fixture(scope="module")
 def tenant(installation: Installation) -> Tenant:
     made = installation.new_tenant()
-    installation.add_document(made, "The code of the safe is 4711.", "Safe", visibility="admins_only")
+    installation.add_document(made, "The code of the safe is KX-4711.", "Safe", visibility="admins_only")
     return made
 
 
@@ -124,7 +124,7 @@ def test_what_is_no_text_of_a_tokens_length_is_refused(
     reply = search(installation, token, tenant_id=tenant.id, user_member_id=tenant.admin)
 
     assert reply.status in (413, 422), reply.text
-    assert "4711" not in reply.text
+    assert "KX-4711" not in reply.text
 
 
 def test_an_expired_token_is_refused(installation: Installation, tenant: Tenant, key: str) -> None:
@@ -238,7 +238,7 @@ def test_a_member_who_is_removed_or_lowered_sees_the_less_at_once_under_the_same
     installation: Installation,
 ) -> None:
     tenant = installation.new_tenant()
-    installation.add_document(tenant, "The code of the safe is 4711.", "Safe", visibility="admins_only")
+    installation.add_document(tenant, "The code of the safe is KX-4711.", "Safe", visibility="admins_only")
     token = issue(installation, tenant, tenant.admin)
     assert search(installation, token).data["total"] == 1
 

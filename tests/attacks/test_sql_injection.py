@@ -25,7 +25,9 @@ STRINGS = (
 def tenants(installation: Installation) -> tuple[Tenant, Tenant]:
     """A tenant that is attacked from inside, and another whose things must not show."""
     mine, other = installation.new_tenant(), installation.new_tenant()
-    installation.add_document(other, "The other family's secret is 4711.", "Other", category="insurance", tags=["car"])
+    installation.add_document(
+        other, "The other family's secret is KX-4711.", "Other", category="insurance", tags=["car"]
+    )
     installation.add_document(mine, "An ordinary text about a car.", "Ordinary", category="insurance", tags=["car"])
     return mine, other
 
@@ -73,7 +75,7 @@ def test_a_statement_in_a_question_is_a_question(installation: Installation, ten
 
     for reply in in_parallel(calls):
         assert reply.data is not None
-        assert "4711" not in reply.text
+        assert "KX-4711" not in reply.text
         assert leaks(installation, reply.text) == []
     # The questions and their answers were kept, and what the calls took; nothing else.
     changed = {table for table, count in row_counts(installation).items() if count != counts[table]}

@@ -76,10 +76,7 @@ def stage(world: World) -> Iterator[Stage]:
 
 
 def told(cases: int) -> settings:
-    return settings(
-        max_examples=cases, deadline=None, derandomize=True, database=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )  # fmt: skip
+    return settings(max_examples=cases, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 @pytest.mark.usefixtures("unmeasured")

@@ -520,7 +520,7 @@ def test_the_same_page_sent_twice_at_once_is_taken_once(installation: Installati
 
 def test_what_names_something_that_is_gone_never_names_something_else(installation: Installation, copy: Json) -> None:
     tenant = installation.new_tenant()
-    gone = installation.add_document(tenant, "The secret of the oven is 4711.", "Oven")
+    gone = installation.add_document(tenant, "The secret of the oven is KX-4712.", "Oven")
     caller: Json = {"tenant_id": tenant.id, "user_member_id": tenant.adult}
     asked = installation.run("f/chatbot/chat", question="What is the secret of the oven?", **caller).data
     assert [citation["document_id"] for citation in asked["citations"]] == [gone]
@@ -559,7 +559,7 @@ def test_what_names_something_that_is_gone_never_names_something_else(installati
         session_id=asked["session_id"],
     )  # fmt: skip
     assert read.data["messages"][0]["removed"] is True
-    assert "4711" not in read.text
+    assert "KX-4712" not in read.text
 
 
 def test_a_document_that_was_being_processed_somewhere_waits_here(installation: Installation, copy: Json) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.installation import Installation, Json, Tenant
 
-SECRET = "the therapist's panic 4711"
+SECRET = "the therapist's panic KX-4711"
 READ = "f/chatbot/read_audit_log"
 
 
@@ -133,16 +133,18 @@ def test_a_member_who_is_gone_is_noted_as_who_was_tried(installation: Installati
 
 def test_no_entry_holds_content(installation: Installation, tenant: Tenant) -> None:
     for visibility in ("everyone", "admins_only"):
-        store(installation, tenant, tenant.admin, visibility, category="therapy 4711", tags=["therapist"])
+        store(installation, tenant, tenant.admin, visibility, category="therapy KX-4711", tags=["therapist"])
     installation.run(
         "f/chatbot/chat", tenant_id=tenant.id, user_member_id=tenant.admin, question="the therapist's panic?"
     ).done()
-    installation.run("f/operations/change_member", tenant_id=tenant.id, user_member_id=tenant.teen, name="4711").done()
+    installation.run(
+        "f/operations/change_member", tenant_id=tenant.id, user_member_id=tenant.teen, name="KX-4711"
+    ).done()
 
     rows = installation.query("SELECT a::text AS text FROM audit_log AS a WHERE tenant_id = %s", (tenant.id,))
     assert len(rows) >= 4
     for row in rows:
-        assert not any(word in row["text"] for word in ("therapist", "4711", "panic", "Note"))
+        assert not any(word in row["text"] for word in ("therapist", "KX-4711", "panic", "Note"))
 
 
 def test_admins_alone_read_it_page_by_page_and_their_own_tenants_only(

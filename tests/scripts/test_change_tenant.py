@@ -52,13 +52,13 @@ def test_private_documents_are_hidden_from_admins_at_once_also_in_remembered_ans
     cloud.use(answer_cache_seconds=3600)
     run, home = cloud.installation.run, cloud.installation.new_tenant()
     cloud.installation.add_document(
-        home, "The combination of the safe is 4711.", "Safe", visibility="private", assigned_to=home.teen
+        home, "The combination of the safe is KX-4711.", "Safe", visibility="private", assigned_to=home.teen
     )
     who: Json = {"tenant_id": home.id, "user_member_id": home.admin}
 
     def ask() -> tuple[bool, bool]:
         reply = run("f/chatbot/chat", question="What is the combination of the safe?", **who)
-        return reply.data["cached"], "4711" in reply.text
+        return reply.data["cached"], "KX-4711" in reply.text
 
     assert [ask(), ask()] == [(False, True), (True, True)]
     run(CHANGE, tenant_id=home.id, admins_see_private=False).done()

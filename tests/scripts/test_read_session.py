@@ -112,11 +112,11 @@ def test_only_what_rests_on_the_document_is_removed(installation: Installation, 
 def test_an_answer_that_was_told_an_earlier_one_rests_on_its_documents_too(cloud: Cloud) -> None:
     installation = cloud.installation
     tenant = installation.new_tenant()
-    secret = installation.add_document(tenant, "The code of the safe is 4711.", "Safe", tags=["safe"])
+    secret = installation.add_document(tenant, "The code of the safe is KX-4711.", "Safe", tags=["safe"])
     installation.add_document(tenant, "The garden needs water.", "Garden", tags=["garden"])
-    cloud.groq.answer = lambda _: "The code is 4711. [1]"
+    cloud.groq.answer = lambda _: "The code is KX-4711. [1]"
     session = asked(installation, tenant, "What is the code?", tags=["safe"])["session_id"]
-    cloud.groq.answer = lambda _: "As I said, 4711; and the garden needs water. [1]"
+    cloud.groq.answer = lambda _: "As I said, KX-4711; and the garden needs water. [1]"
     asked(installation, tenant, "And the garden?", tags=["garden"], session_id=session)
 
     installation.run("f/chatbot/delete_document", document_id=secret, tenant_id=tenant.id).done()
@@ -124,10 +124,10 @@ def test_an_answer_that_was_told_an_earlier_one_rests_on_its_documents_too(cloud
     cloud.groq.requests.clear()
     asked(installation, tenant, "Say it again?", tags=["garden"], session_id=session)
 
-    assert "4711" not in str(page)
+    assert "KX-4711" not in str(page)
     assert [m["removed"] for m in page["messages"] if m["role"] == "assistant"] == [True, True]
     assert cloud.groq.requests
-    assert all("4711" not in str(request.body) for request in cloud.groq.requests)
+    assert all("KX-4711" not in str(request.body) for request in cloud.groq.requests)
 
 
 def test_nobody_else_reads_it(installation: Installation, tenant: Tenant) -> None:

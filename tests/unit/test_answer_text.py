@@ -174,7 +174,7 @@ def test_words_are_released_as_soon_as_the_next_begins() -> None:
     assert stream.close() == " is"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(PIECES, max_size=30), st.lists(st.integers(1, 12), min_size=1, max_size=20))
 def test_a_stream_gives_the_same_text_however_it_is_cut(pieces: list[str], sizes: list[int]) -> None:
     answer, at, released = "".join(pieces), 0, ""

@@ -23,7 +23,7 @@ def texts(content: str, chunks: list[Chunk]) -> list[str]:
     return [content[chunk.start : chunk.end] for chunk in chunks]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(DOCUMENTS, st.integers(min_value=8, max_value=60))
 def test_every_character_is_in_exactly_one_chunk_within_the_budget(content: str, budget: int) -> None:
     chunks = split_document(content, budget)
@@ -42,7 +42,7 @@ def test_every_character_is_in_exactly_one_chunk_within_the_budget(content: str,
     assert chunks == split_document(content, budget)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(["one", "δύο", "three,", "τέσσερα.", "five!"]), min_size=1, max_size=200))
 def test_words_that_fit_are_never_cut(found: list[str]) -> None:
     content = " ".join(found)

@@ -125,7 +125,7 @@ def test_hidden_text_makes_no_quote_longer_than_quotes_are() -> None:
     assert visible_text(citation.quote).startswith("Up to five days may")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.sampled_from(["leave", "20", "άδεια", ".", "[1]", "[2]", "[1-2]", "\n", "!", "x" * 400]), max_size=30),
     st.text(st.one_of(st.characters(), st.sampled_from("\u200b\u202e\u00ad\ufb01аο le.")), max_size=600),

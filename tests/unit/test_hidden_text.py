@@ -134,7 +134,7 @@ def test_no_format_character_no_direction_and_no_odd_space_gets_through() -> Non
         assert seen == character or not seen or seen in " \n" or seen.isalnum(), name
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(TEXTS)
 @example("α\u0301a")
 @example("λжкa")
@@ -147,7 +147,7 @@ def test_seen_twice_is_seen_once(text: str) -> None:
     assert without_hidden(without_hidden(text)) == without_hidden(text)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(TEXTS)
 def test_every_character_knows_where_it_comes_from(text: str) -> None:
     seen = aligned(text)
@@ -166,7 +166,7 @@ def test_every_character_knows_where_it_comes_from(text: str) -> None:
             assert unicodedata.category(original)[0] in "LNS", (character, original)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(TEXTS, st.integers(0, 100), st.integers(0, 100))
 def test_a_visible_span_is_an_exact_span_of_the_original(text: str, one: int, other: int) -> None:
     seen = aligned(text)

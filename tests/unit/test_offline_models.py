@@ -45,7 +45,7 @@ def similarity(left: str, right: str) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.text(max_size=100), max_size=4))
 def test_vectors_have_length_one_and_the_right_dimension(texts: list[str]) -> None:
     vectors = embed(texts)

@@ -4,7 +4,7 @@ import random
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from f.core.text_differences import LONGEST_SHOWN, Differences, differences
@@ -23,7 +23,6 @@ def applied(old: str, new: str, found: Differences) -> str:
     return made + old[at:]
 
 
-@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_what_is_removed_and_added_makes_the_new_text_of_the_old_one(old: str, new: str) -> None:
     found = differences(old, new)
