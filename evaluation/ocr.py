@@ -16,7 +16,7 @@ from evaluation.data import EvaluationSet
 from evaluation.ocr_pages import CONDITIONS, Condition, NoFonts, fonts, print_pages
 from evaluation.report import Results, Row, bar_plot, print_table, save_plot
 from f.core.ocr import OcrMissing, read_images, require_ocr
-from f.core.parsed_parts import LOW_CONFIDENCE
+from f.core.ocr_confidence import LOW_CONFIDENCE
 
 LANGUAGES = {"en": "English", "el": "Greek"}
 MOST_WRONG = {"en": 0.015, "el": 0.025}

@@ -24,9 +24,9 @@ from f.core.arguments import MAXIMUM_ID, integer, moment, required_text
 from f.core.audit import record_reading
 from f.core.database import Row, Transaction
 from f.core.deleted_documents import MAY_RESTORE, viewer_of
-from f.core.document_reading import is_doubtful
 from f.core.errors import InvalidArgument, TooLarge
 from f.core.identity import Caller
+from f.core.ocr_confidence import is_doubtful
 
 Sort = Literal["created_at", "changed_at", "title", "expires_at"]
 Order = Literal["asc", "desc"]

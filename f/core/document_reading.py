@@ -10,6 +10,7 @@ from typing import TypedDict
 from f.core.audit import record_reading
 from f.core.database import Row, Transaction
 from f.core.errors import NotFound
+from f.core.ocr_confidence import is_doubtful
 
 _READ = """
 -- A document as it is, or as an earlier version was, with a piece of its text: from an offset, or of one page.
@@ -157,12 +158,3 @@ def _data(row: Row, page: int | None) -> DocumentData:
         failure_reason=row["failure_reason"],
         chunks=row["chunk_count"] if is_current else None,
     )
-
-
-def is_doubtful(ocr_confidence: float | None) -> bool:
-    """Tell whether a text was read by OCR that was not sure of it."""
-    if ocr_confidence is None:
-        return False
-    from f.core.parsed_parts import LOW_CONFIDENCE  # noqa: PLC0415 -- few documents were scanned
-
-    return ocr_confidence < LOW_CONFIDENCE

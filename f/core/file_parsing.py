@@ -10,9 +10,10 @@ from typing import TypedDict
 
 from f.core.database import Database
 from f.core.errors import DatabaseUnavailable, InvalidArgument, KnowledgeError, ParsingInterrupted
-from f.core.files import LEASE_SECONDS, HeldFile, Part, fail, finish, is_doubtful, keep
+from f.core.files import LEASE_SECONDS, HeldFile, Part, fail, finish, keep
 from f.core.identity import Caller
 from f.core.job import run_id
+from f.core.ocr_confidence import is_doubtful
 from f.core.parsed_parts import MAY_PASS, ParsingFailure, ParsingSettings
 from f.core.parsing import parse
 

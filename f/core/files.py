@@ -17,7 +17,7 @@ from itertools import chain, count
 from f.core.database import Row, Transaction
 from f.core.errors import NotFound
 from f.core.identity import Caller
-from f.core.parsed_parts import LOW_CONFIDENCE, ParsedPart, ParsingFailure
+from f.core.parsed_parts import ParsedPart, ParsingFailure
 from f.core.waiting_documents import BACKING_OFF_SECONDS, MAXIMUM_ATTEMPTS
 
 LEASE_SECONDS = 120
@@ -337,11 +337,6 @@ def _part(row: Row, *, is_seen: bool, names_nobody: bool) -> Part:
     """Give a row its form, without the name of what is not seen."""
     is_nobodys = row.pop("is_nobodys")
     return Part(**row | {"name": row["name"] if is_seen else None}, is_told=is_seen or (names_nobody and is_nobodys))
-
-
-def is_doubtful(ocr_confidence: float | None) -> bool:
-    """Tell whether OCR was so unsure that what it read should be looked at."""
-    return ocr_confidence is not None and ocr_confidence < LOW_CONFIDENCE
 
 
 def _of(transaction: Transaction, file_id: int | None) -> dict[str, object]:

@@ -13,7 +13,7 @@ from typing import Literal, TypedDict, cast
 from f.core.arguments import MAXIMUM_ID, integer, moment, optional_text
 from f.core.database import Row, Transaction
 from f.core.errors import InvalidArgument
-from f.core.files import is_doubtful
+from f.core.ocr_confidence import is_doubtful
 
 Status = Literal["queued", "processing", "completed", "failed"]
 MOST_INSIDE = 1_000

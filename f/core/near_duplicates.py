@@ -246,7 +246,7 @@ def _near_duplicate(content: str, alike: Likeness, row: Row) -> NearDuplicate:
         embedding_similarity=None if cosine is None else round(cosine, 4),
         partial=max(len(content), len(other)) > COMPARED_CHARACTERS,
         differences=[
-            DifferenceData(only_here=hunk.removed[:HUNK_CHARACTERS], only_there=hunk.added[:HUNK_CHARACTERS])
+            DifferenceData(only_here=hunk["removed"][:HUNK_CHARACTERS], only_there=hunk["added"][:HUNK_CHARACTERS])
             for hunk in told.hunks
         ],
         more_differences=told.truncated,

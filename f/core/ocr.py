@@ -22,9 +22,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from f.core.errors import Misconfigured
+from f.core.ocr_confidence import is_doubtful
 from f.core.ocr_image import BadImage, TooManyPixels, prepared
 from f.core.ocr_text import RecognisedWord, certainty, read_words, write_text
-from f.core.parsed_parts import LOW_CONFIDENCE
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -162,7 +162,7 @@ def _read_page(image: "Image | bytes", language: str, deadline: float | None) ->
     if not words:
         return OcrPage("", 0.0, 0, _BLANK)
     page = OcrPage(write_text(words), certainty(words), len(words))
-    return page if page.confidence >= LOW_CONFIDENCE else replace(page, warning=_DOUBTFUL)
+    return replace(page, warning=_DOUBTFUL) if is_doubtful(page.confidence) else page
 
 
 def _read_upright(image: "Image", language: str, deadline: float | None) -> list[RecognisedWord]:

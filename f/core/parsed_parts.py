@@ -13,9 +13,6 @@ import f.core.errors  # noqa: F401 -- refuses to run as a script
 MAXIMUM_TITLE = 500
 MAXIMUM_NAME = 500
 
-LOW_CONFIDENCE = 0.78
-"""Of OCR; below it a page is said to be doubtful. evaluation/ocr.py measures what it tells of the error rate."""
-
 MAY_PASS = frozenset({"timed_out", "ocr_missing", "interrupted"})
 """Codes of failures that depend on the machine and not on the file, so that a later try may succeed."""
 

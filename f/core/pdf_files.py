@@ -16,7 +16,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from f.core.clean_text import tidy, title_of
-from f.core.parsed_parts import LOW_CONFIDENCE, Extracted, ParsingSettings, Unreadable, Work
+from f.core.ocr_confidence import is_doubtful
+from f.core.parsed_parts import Extracted, ParsingSettings, Unreadable, Work
 from f.core.pdf_layout import Block, page_blocks, plain_blocks
 from f.core.pdf_markdown import write_pages
 from f.core.pdf_words import PdfWord, page_rules, page_words
@@ -247,7 +248,7 @@ def _put_together(
     document: Any, texts: list[str], pages: _Pages, scans: ScannedPages, warnings: list[str]
 ) -> Extracted:
     """Put the pages together; of a page that was read twice, the longer text is taken, or both where they differ."""
-    if doubtful := [n for n in pages.stamped if n in scans.texts and scans.confidences[n] < LOW_CONFIDENCE]:
+    if doubtful := [n for n in pages.stamped if n in scans.texts and is_doubtful(scans.confidences[n])]:
         warnings.append(f"{pages_named(doubtful)}: The words in the picture are too doubtful, and were left out.")
         for number in doubtful:
             del scans.texts[number]

@@ -10,7 +10,8 @@ not). No error holds a key, a header or a text that was sent: foreign exceptions
 their class, their status and ``Retry-After``, and then dropped with their chain.
 
 The packages above are imported where they are used, because importing them is most of a job's start. The comment names
-them for Windmill, which does not see such imports.
+them for Windmill, which does not see such imports. It is one file because each further one is a request more, in every
+job that asks a provider.
 """
 
 import sys

@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import TypedDict
 
 import f.core.errors  # noqa: F401 -- refuses to run as a script
 
@@ -45,8 +46,7 @@ _Numbers = Sequence[int]
 """A text's lines or words, each as a number, and the same ones as the same number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hunk:
+class Hunk(TypedDict):
     """A change. Positions count characters from 0, ends are exclusive, and lines count from 1.
 
     Attributes:
@@ -107,8 +107,13 @@ def differences(old: str, new: str, most: int = 100) -> Differences:
             old_line += old.count("\n", old_at, low)
             new_line += new.count("\n", new_at, new_low)
             old_at, new_at = low, new_low
-            shown = old[low : min(high, low + LONGEST_SHOWN)], new[new_low : min(new_high, new_low + LONGEST_SHOWN)]
-            hunks.append(Hunk(low, high, new_low, new_high, old_line, new_line, *shown))
+            hunks.append(
+                Hunk(
+                    old_start=low, old_end=high, new_start=new_low, new_end=new_high, old_line=old_line,
+                    new_line=new_line, removed=old[low : min(high, low + LONGEST_SHOWN)],
+                    added=new[new_low : min(new_high, new_low + LONGEST_SHOWN)],
+                )
+            )  # fmt: skip
     return Differences(hunks, removed, added, changes > most)
 
 

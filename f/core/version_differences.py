@@ -4,15 +4,14 @@ Shared module. Both versions are read under the caller's sight, and that they we
 either is for admins or for one member alone.
 """
 
-from dataclasses import asdict
 from datetime import datetime
-from typing import TypedDict, cast
+from typing import TypedDict
 
 from f.core.audit import record_reading
 from f.core.database import Transaction
 from f.core.document_changes import changed_fields, fields_of
 from f.core.document_versions import read_version
-from f.core.text_differences import differences
+from f.core.text_differences import Hunk, differences
 
 
 class FieldDifference(TypedDict):
@@ -21,19 +20,6 @@ class FieldDifference(TypedDict):
     field: str
     old: object
     new: object
-
-
-class HunkData(TypedDict):
-    """A change of the text; see ``f.core.text_differences.Hunk``."""
-
-    old_start: int
-    old_end: int
-    new_start: int
-    new_end: int
-    old_line: int
-    new_line: int
-    removed: str
-    added: str
 
 
 class ComparisonData(TypedDict):
@@ -46,7 +32,7 @@ class ComparisonData(TypedDict):
     old_version: int
     new_version: int
     fields: list[FieldDifference]
-    hunks: list[HunkData]
+    hunks: list[Hunk]
     removed_characters: int
     added_characters: int
     truncated: bool
@@ -80,7 +66,7 @@ def compare_versions(
             for name in changed_fields(before, after)
             if name != "content"
         ],
-        hunks=[cast("HunkData", asdict(hunk)) for hunk in found.hunks],
+        hunks=found.hunks,
         removed_characters=found.removed_characters,
         added_characters=found.added_characters,
         truncated=found.truncated,

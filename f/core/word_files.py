@@ -13,32 +13,44 @@ It has more than two hundred lines because a note or a heading is said in severa
 
 import io
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from f.core.clean_text import one_line, tidy, title_of
 from f.core.markdown_tables import markdown_table
 from f.core.parsed_parts import Extracted, Unreadable, Work
-from f.core.word_elements import MOST_LEVELS, W, element_of, is_on, number_of, related, value_of
+from f.core.word_elements import (
+    BOX,
+    FALLBACK,
+    MATH_TEXT,
+    MOST_LEVELS,
+    REFERENCES,
+    RENDERED_BREAK,
+    W,
+    blocks,
+    breaks_in,
+    cells_of,
+    element_of,
+    is_on,
+    is_within,
+    number_of,
+    paragraphs,
+    related,
+    rows_of,
+    runs,
+    text_of,
+    value_of,
+)
 from f.core.word_numbering import Counting, read_numberings
 from f.core.zip_files import open_package
 
 _STRICT = "{http://purl.oclc.org/ooxml/wordprocessingml/main}"
-_MATH_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
-_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _HEADING_STYLE = re.compile(r"heading (\d)\Z", re.IGNORECASE)
-_BOX = f"{W}txbxContent"
-_REFERENCES = (f"{W}footnoteReference", f"{W}endnoteReference")
-_LEFT_OUT = frozenset(
-    {f"{W}{name}" for name in ("del", "moveFrom", "delText", "instrText", "pPr", "rPr", "rt")} | {_FALLBACK}
-)
 _MACRO_TYPES = (
     "application/vnd.ms-word.document.macroEnabled.main+xml",
     "application/vnd.ms-word.template.macroEnabledTemplate.main+xml",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml",
 )
-_RENDERED_BREAK = f"{W}lastRenderedPageBreak"
 _STEPS_PER_TELLING = 500
 
 
@@ -52,7 +64,7 @@ def read_word(content: bytes, work: Work) -> Extracted:
         reason = "The document is in the strict form. Save it as an ordinary DOCX." if strict else "It has no body."
         raise Unreadable("unsupported_type" if strict else "damaged", reason)
     reader = _Reader(
-        _styles(part), Counting(read_numberings(part)), work, paged=body.find(f".//{_RENDERED_BREAK}") is not None
+        _styles(part), Counting(read_numberings(part)), work, paged=body.find(f".//{RENDERED_BREAK}") is not None
     )
     reader.read(body)
     head, foot = _around(part, "header"), _around(part, "footer")
@@ -140,7 +152,7 @@ class _Reader:
         total = len(body)
         changed = f"{W}sectPrChange"
         self.sections = [each for each in body.iter(f"{W}sectPr") if each.getparent().tag != changed][1:]
-        for number, block in enumerate(_blocks(body)):
+        for number, block in enumerate(blocks(body)):
             if number % _STEPS_PER_TELLING == 0:
                 self.work.moved(min(1.0, number / max(1, total)))
             if block.tag == f"{W}p":
@@ -155,7 +167,7 @@ class _Reader:
         if is_on(paragraph.find(f"{W}pPr/{W}pageBreakBefore")) and not self.broken:
             self._break_page()
         text = self._words(paragraph)
-        boxes = [box for box in paragraph.iter(_BOX) if not _within(box, (_FALLBACK, _BOX), paragraph)]
+        boxes = [box for box in paragraph.iter(BOX) if not is_within(box, (FALLBACK, BOX), paragraph)]
         heading = style.heading or self._own_outline(paragraph)
         label, mark = self.counting.label(paragraph, style.numbering, style.level)
         for number, page in enumerate(text.split("\f")):
@@ -192,7 +204,7 @@ class _Reader:
     def _box(self, box: Any) -> None:
         """Read what stands in a box beside the text; boxes inside of it are read as words."""
         self._end_list()
-        lines = [line for p in _paragraphs(box) if (line := one_line(_text_of(p, self._note)))]
+        lines = [line for p in paragraphs(box) if (line := one_line(text_of(p, self._note)))]
         if lines:
             self.broken = False
             self.pieces.append("\n".join(lines) + "\n\n")
@@ -205,11 +217,11 @@ class _Reader:
     def _words(self, paragraph: Any) -> str:
         """Return the words of a paragraph; page breaks are form feeds."""
         pieces: list[str] = []
-        for element in _runs(paragraph):
+        for element in runs(paragraph):
             tag = element.tag
-            if tag in (f"{W}t", _MATH_TEXT):
+            if tag in (f"{W}t", MATH_TEXT):
                 pieces.append(element.text or "")
-            elif tag == _RENDERED_BREAK:
+            elif tag == RENDERED_BREAK:
                 before = "".join(pieces)
                 if not before.rpartition("\f")[2].strip() and ("\f" in before or self.broken):
                     continue  # the break that Word saw is the one that the author has made
@@ -222,7 +234,7 @@ class _Reader:
                 pieces.append("\t")
             elif tag == f"{W}noBreakHyphen":
                 pieces.append("-")
-            elif tag in _REFERENCES:
+            elif tag in REFERENCES:
                 pieces.append(self._note(element))
             elif tag in (f"{W}drawing", f"{W}pict"):
                 self.pictures += 1 if element.find(".//{*}blip") is not None else 0
@@ -236,13 +248,13 @@ class _Reader:
 
     def _table(self, table: Any) -> None:
         """Read a table; one of a single cell is a frame around what it holds."""
-        rows = [list(_cells(row)) for row in _rows(table)]
+        rows = [list(cells_of(row)) for row in rows_of(table)]
         if len(rows) == 1 and len(rows[0]) == 1:
-            for block in _blocks(rows[0][0]):
+            for block in blocks(rows[0][0]):
                 if block.tag == f"{W}p":
                     self._paragraph(block)
                 else:
-                    self._write_rows([list(_cells(row)) for row in _rows(block)])
+                    self._write_rows([list(cells_of(row)) for row in rows_of(block)])
             return
         self._write_rows(rows)
 
@@ -250,7 +262,7 @@ class _Reader:
         """Write a table's rows, page by page; a cell across several columns stands in the first of them."""
         written: list[list[str]] = []
         for row in rows:
-            before, inside = _breaks_in(row) if self.paged else (0, 0)
+            before, inside = breaks_in(row) if self.paged else (0, 0)
             for _ in range(before if written or not self.broken else before - 1):
                 self._write_table(written)
                 self._break_page()
@@ -278,7 +290,7 @@ class _Reader:
         merged = cell.find(f"{W}tcPr/{W}vMerge")
         if merged is not None and merged.get(f"{W}val", "continue") == "continue":
             return ""
-        return " ".join(text for p in _paragraphs(cell) if (text := one_line(_text_of(p, self._note))))
+        return " ".join(text for p in paragraphs(cell) if (text := one_line(text_of(p, self._note))))
 
     def _end_list(self) -> None:
         """Part a list from what follows it."""
@@ -294,100 +306,13 @@ class _Reader:
             self.broken = True
 
 
-def _blocks(container: Any) -> Iterator[Any]:
-    """Yield paragraphs and tables in order, through whatever wraps them."""
-    waiting = [iter(container)]
-    while waiting:
-        element = next(waiting[-1], None)
-        if element is None:
-            waiting.pop()
-        elif element.tag in (f"{W}p", f"{W}tbl"):
-            yield element
-        elif isinstance(element.tag, str) and element.tag not in _LEFT_OUT and not element.tag.endswith("Pr"):
-            waiting.append(iter(element))
-
-
-def _runs(paragraph: Any) -> Iterator[Any]:
-    """Yield what a paragraph is made of in order, without what is deleted, and without boxes."""
-    waiting = [iter(paragraph)]
-    while waiting:
-        element = next(waiting[-1], None)
-        if element is None:
-            waiting.pop()
-            continue
-        yield element
-        if element.tag not in _LEFT_OUT and element.tag != _BOX and len(element):
-            waiting.append(iter(element))
-
-
-def _paragraphs(container: Any) -> Iterator[Any]:
-    """Yield all paragraphs, also those in tables and boxes, without what is said again for older programs."""
-    waiting = [iter(container)]
-    while waiting:
-        element = next(waiting[-1], None)
-        if element is None:
-            waiting.pop()
-        elif element.tag not in _LEFT_OUT:
-            if element.tag == f"{W}p":
-                yield element
-            waiting.append(iter(element))
-
-
-def _text_of(paragraph: Any, note: Callable[[Any], str] | None = None) -> str:
-    """Return the words of a paragraph in a table, a box or a note, with the marks of notes where they are written."""
-    breaks = (f"{W}br", f"{W}cr", f"{W}tab")
-    pieces: list[str] = []
-    for element in _runs(paragraph):
-        if element.tag in (f"{W}t", _MATH_TEXT):
-            pieces.append(element.text or "")
-        elif element.tag in breaks:
-            pieces.append(" ")
-        elif note is not None and element.tag in _REFERENCES:
-            pieces.append(note(element))
-    return "".join(pieces)
-
-
-def _breaks_in(row: list[Any]) -> tuple[int, int]:
-    """Tell how many pages begin with a row, and how many inside of it; cells beside each other go over the same."""
-    before = inside = 0
-    for cell in row:
-        said, opening, later = False, 0, 0
-        for element in cell.iter(f"{W}t", _RENDERED_BREAK):
-            if element.tag == f"{W}t":
-                said = said or bool((element.text or "").strip())
-            elif said:
-                later += 1
-            else:
-                opening += 1
-        before, inside = max(before, opening), max(inside, later)
-    return before, inside
-
-
-def _rows(table: Any) -> Iterator[Any]:
-    """Yield the rows of a table, not those of tables inside of it."""
-    for child in table:
-        if child.tag == f"{W}tr":
-            yield child
-        elif child.tag in (f"{W}sdt", f"{W}ins", f"{W}customXml"):
-            yield from child.iter(f"{W}tr")
-
-
-def _cells(row: Any) -> Iterator[Any]:
-    """Yield the cells of a row."""
-    for child in row:
-        if child.tag == f"{W}tc":
-            yield child
-        elif child.tag in (f"{W}sdt", f"{W}customXml"):
-            yield from child.iter(f"{W}tc")
-
-
 def _around(part: Any, kind: str) -> list[str]:
     """Return what stands at the head or foot of pages, each text once."""
     texts: dict[str, None] = {}
     for relation in part.rels.values():
         if not relation.is_external and relation.reltype.endswith(f"/{kind}"):
             root = element_of(relation.target_part)
-            lines = [line for p in _paragraphs(root) if (line := one_line(_text_of(p)))]
+            lines = [line for p in paragraphs(root) if (line := one_line(text_of(p)))]
             texts["\n".join(lines)] = None
     return [text for text in texts if text and not text.isdigit()]
 
@@ -398,7 +323,7 @@ def _notes(part: Any, noted: list[str]) -> dict[int, str]:
     for kind in ("footnotes", "endnotes"):
         root = related(part, kind)
         for note in root if root is not None else ():
-            text = " ".join(words for p in _paragraphs(note) if (words := one_line(_text_of(p))))
+            text = " ".join(words for p in paragraphs(note) if (words := one_line(text_of(p))))
             known[f"{kind}:{note.get(f'{W}id', '')}"] = text
     return {number: known[key] for number, key in enumerate(noted, 1) if known.get(key)}
 
@@ -411,13 +336,3 @@ def _title(part: Any) -> str | None:
         if title and title.lower() in ("word document", "document", "untitled", "powerpoint presentation")
         else title
     )
-
-
-def _within(element: Any, tags: tuple[str, ...], limit: Any) -> bool:
-    """Tell whether an element is inside of one with one of these tags, below a limit."""
-    parent = element.getparent()
-    while parent is not None and parent is not limit:
-        if parent.tag in tags:
-            return True
-        parent = parent.getparent()
-    return False

@@ -16,10 +16,10 @@ def applied(old: str, new: str, found: Differences) -> str:
     """Make the new text of the old one, by the places of the differences."""
     made, at = "", 0
     for hunk in found.hunks:
-        assert hunk.removed == old[hunk.old_start : hunk.old_end][:LONGEST_SHOWN]
-        assert hunk.added == new[hunk.new_start : hunk.new_end][:LONGEST_SHOWN]
-        made += old[at : hunk.old_start] + new[hunk.new_start : hunk.new_end]
-        at = hunk.old_end
+        assert hunk["removed"] == old[hunk["old_start"] : hunk["old_end"]][:LONGEST_SHOWN]
+        assert hunk["added"] == new[hunk["new_start"] : hunk["new_end"]][:LONGEST_SHOWN]
+        made += old[at : hunk["old_start"]] + new[hunk["new_start"] : hunk["new_end"]]
+        at = hunk["old_end"]
     return made + old[at:]
 
 
@@ -29,11 +29,11 @@ def test_what_is_removed_and_added_makes_the_new_text_of_the_old_one(old: str, n
 
     assert applied(old, new, found) == new
     assert not found.truncated
-    assert found.removed_characters == sum(hunk.old_end - hunk.old_start for hunk in found.hunks)
-    assert found.added_characters == sum(hunk.new_end - hunk.new_start for hunk in found.hunks)
+    assert found.removed_characters == sum(hunk["old_end"] - hunk["old_start"] for hunk in found.hunks)
+    assert found.added_characters == sum(hunk["new_end"] - hunk["new_start"] for hunk in found.hunks)
     for hunk in found.hunks:
-        assert (hunk.old_line, hunk.new_line) == (
-            1 + old.count("\n", 0, hunk.old_start), 1 + new.count("\n", 0, hunk.new_start),
+        assert (hunk["old_line"], hunk["new_line"]) == (
+            1 + old.count("\n", 0, hunk["old_start"]), 1 + new.count("\n", 0, hunk["new_start"]),
         )  # fmt: skip
     assert bool(found.hunks) == (old != new)
 
@@ -53,7 +53,7 @@ def test_what_is_removed_and_added_makes_the_new_text_of_the_old_one(old: str, n
     ],
 )
 def test_differences_are_those_that_a_person_would_mark(old: str, new: str, told: list[tuple[str, str]]) -> None:
-    assert [(hunk.removed, hunk.added) for hunk in differences(old, new).hunks] == told
+    assert [(hunk["removed"], hunk["added"]) for hunk in differences(old, new).hunks] == told
 
 
 def test_no_more_are_told_than_are_wanted_and_all_are_counted() -> None:
@@ -62,7 +62,7 @@ def test_no_more_are_told_than_are_wanted_and_all_are_counted() -> None:
 
     assert (len(found.hunks), found.truncated) == (10, True)
     assert (found.removed_characters, found.added_characters) == (400, 300)
-    assert differences("x" * 5_000, "", 1).hunks[0].removed == "x" * LONGEST_SHOWN
+    assert differences("x" * 5_000, "", 1).hunks[0]["removed"] == "x" * LONGEST_SHOWN
 
 
 def words(count: int, known: int) -> list[str]:
