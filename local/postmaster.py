@@ -4,6 +4,7 @@ Module of ``local.database``.
 """
 
 import contextlib
+import secrets
 import signal
 import socket
 import subprocess
@@ -20,6 +21,8 @@ server for a fast shutdown, and waits for that. A shell is on every machine wher
 """
 
 _STOP_SECONDS = 15.0
+_PORTS = range(20_000, 30_000)
+"""Below those that Linux and macOS give to whoever asks for any, which would give it away before it is listened on."""
 
 
 def find_postmaster(data_directory: Path) -> psutil.Process | None:
@@ -58,11 +61,16 @@ def end_process(process: psutil.Process, first: signal.Signals) -> None:
 
 
 def free_port() -> int:
-    """Find a TCP port on 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a TCP port on 127.0.0.1 that nobody listens on at this moment, and that nobody is given by chance.
+
+    Raises:
+        OSError: When none is found.
+    """
+    for _ in _PORTS:
+        port = secrets.choice(_PORTS)
+        if not is_taken(port):
+            return port
+    raise OSError(f"no port of {HOST} from {_PORTS.start} to {_PORTS.stop - 1} is free")
 
 
 def is_taken(port: int) -> bool:

@@ -7,7 +7,7 @@ holds it to what the SDK sends and understands. Documents are embedded by the SD
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -78,10 +78,20 @@ def chat_stream(
     raise Unusable("its answer broke off")
 
 
-@reading_answer()
-def check_model(model: ModelSettings, key: str) -> None:
-    """Ask for the model's description, which costs nothing and needs a good key."""
-    _sdk(model, key).models.get(model.model)
+def load_sdk() -> None:
+    """Import the SDK, before a deadline begins: on a slow worker that takes seconds, which are not the provider's."""
+    from cohere import ClientV2  # noqa: F401, PLC0415 - costs 313 ms, so only where nobody waits
+
+
+def model_check(model: ModelSettings, key: str) -> Callable[[], None]:
+    """Import the SDK, and return what asks for the model's description, which costs nothing and needs a good key."""
+    load_sdk()
+
+    @reading_answer()
+    def check() -> None:
+        _sdk(model, key).models.get(model.model)
+
+    return check
 
 
 def _embed_documents(texts: list[str], model: ModelSettings, key: str) -> tuple[list[list[float]], int | None]:
@@ -125,7 +135,7 @@ def _url(path: str, model: ModelSettings) -> str:
 
 def _sdk(model: ModelSettings, key: str) -> "ClientV2":
     """Make a client of the SDK on the shared connections; it costs 0.1 ms."""
-    from cohere import ClientV2  # noqa: PLC0415 - costs 313 ms, so only where nobody waits
+    from cohere import ClientV2  # noqa: PLC0415 - see load_sdk
 
     arguments: dict[str, Any] = {"httpx_client": http_client(), "max_retries": 0}
     if model.base_url:

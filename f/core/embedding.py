@@ -103,9 +103,11 @@ def _target(
     model = settings.embed
     provider = model.provider or settings.provider
     if provider == "cloud":
-        from f.core.cohere_models import embed  # noqa: PLC0415
+        from f.core.cohere_models import embed, load_sdk  # noqa: PLC0415
 
         key = usable_key("cohere", keys.cohere)
+        if purpose == "document":
+            load_sdk()
         return Target("cohere", model.model, partial(embed, texts, purpose, model, key))
     if provider == "openai_compatible":
         from f.core.openai_compatible_models import embed as embed_there  # noqa: PLC0415

@@ -5,7 +5,7 @@ SDK; tests/providers/test_contracts.py holds it to what the SDK sends and unders
 nobody waits, and is kept from retrying, since ``provider_calls`` does that for everybody.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -48,17 +48,20 @@ def chat_stream(
     yield usage
 
 
-@reading_answer()
-def check_model(model: ModelSettings, key: str) -> None:
-    """List the models, which costs nothing and needs a good key, and look for this one.
+def model_check(model: ModelSettings, key: str) -> Callable[[], None]:
+    """Import the SDK, and return what lists the models, at no cost but with a good key, and looks for this one.
 
     Asking for the one model is not possible: its id may hold a slash, which does not survive in the address.
     """
     from groq import Groq  # noqa: PLC0415 - costs 187 ms, which only a health check may
 
-    client = Groq(api_key=key, base_url=model.base_url, http_client=http_client(), max_retries=0)
-    if model.model not in {entry.id for entry in client.models.list().data}:
-        raise Unusable("it does not list this model")
+    @reading_answer()
+    def check() -> None:
+        client = Groq(api_key=key, base_url=model.base_url, http_client=http_client(), max_retries=0)
+        if model.model not in {entry.id for entry in client.models.list().data}:
+            raise Unusable("it does not list this model")
+
+    return check
 
 
 def _url(model: ModelSettings) -> str:

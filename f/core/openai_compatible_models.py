@@ -5,7 +5,7 @@ differs. Token counts are optional, an empty key sends no ``Authorization``, and
 that all such servers know: the dimension is a property of the model that is chosen, not of the request.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -55,14 +55,18 @@ def chat_stream(
     yield usage
 
 
-@reading_answer()
-def check_model(model: ModelSettings, key: str) -> None:
-    """List the models, which costs nothing, and look for this one; Ollama adds ``:latest`` to a name without a tag."""
-    response = http_client().get(_url("models", model), headers=authorization(key))
-    response.raise_for_status()
-    names = {entry["id"] for entry in response.json()["data"]}
-    if not names & {model.model, f"{model.model}:latest"}:
-        raise Unusable("it does not list this model")
+def model_check(model: ModelSettings, key: str) -> Callable[[], None]:
+    """Return what lists the models, at no cost, and looks for this one; Ollama adds ``:latest`` to bare names."""
+
+    @reading_answer()
+    def check() -> None:
+        response = http_client().get(_url("models", model), headers=authorization(key))
+        response.raise_for_status()
+        names = {entry["id"] for entry in response.json()["data"]}
+        if not names & {model.model, f"{model.model}:latest"}:
+            raise Unusable("it does not list this model")
+
+    return check
 
 
 def _post(path: str, body: dict[str, Any], model: ModelSettings, key: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ needs a good key and tells of a retired model before a member notices.
 """
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Literal, TypedDict
 
@@ -30,7 +31,7 @@ class ProviderHealth(TypedDict):
 
 
 def check_providers(settings: AiSettings, keys: ProviderKeys) -> list[ProviderHealth]:
-    """Check each role that the settings name, all at once; costs nothing, and takes ``CHECK_SECONDS`` at most.
+    """Check each role that the settings name, all at once, for nothing; no provider has more than ``CHECK_SECONDS``.
 
     What is wrong is told in the result and never raised. No key is shown. The ``offline`` models are always there.
     """
@@ -67,7 +68,8 @@ def _check(keys: ProviderKeys, use: _Use) -> ProviderHealth:
     problem: str | None = None
     try:
         key = usable_key(provider, keys.cohere if provider == "cohere" else keys.groq) if provider != "offline" else ""
-        target = Target(provider, model.model, lambda: _ask(provider, model, key))
+        target = Target(provider, model.model, _made_ready(provider, model, key))
+        started = time.monotonic()  # what is imported first takes seconds on a slow worker, which no provider can help
         run_with_fallback([target], Deadline(CHECK_SECONDS), first_try_share=1.0, tries=1)
     except KnowledgeError as error:
         problem = str(error)
@@ -82,14 +84,14 @@ def _check(keys: ProviderKeys, use: _Use) -> ProviderHealth:
     }
 
 
-def _ask(provider: ProviderName, model: ModelSettings, key: str) -> None:
-    """Ask a provider for a model, once."""
+def _made_ready(provider: ProviderName, model: ModelSettings, key: str) -> Callable[[], object]:
+    """Import what it takes, and return what asks a provider for a model, once."""
     if provider == "cohere":
-        from f.core.cohere_models import check_model  # noqa: PLC0415
+        from f.core.cohere_models import model_check  # noqa: PLC0415
     elif provider == "groq":
-        from f.core.groq_models import check_model  # noqa: PLC0415
+        from f.core.groq_models import model_check  # noqa: PLC0415
     elif provider == "openai_compatible":
-        from f.core.openai_compatible_models import check_model  # noqa: PLC0415
+        from f.core.openai_compatible_models import model_check  # noqa: PLC0415
     else:
-        return
-    check_model(model, key)
+        return lambda: None
+    return model_check(model, key)

@@ -111,7 +111,7 @@ class LocalServer:
         app = build_app(
             engine, tokens, wait_seconds=self.wait_seconds, stream_seconds=self.stream_seconds, storage=self.storage
         )
-        config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1, ws="none")
+        config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=4, ws="none")
         self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._uvicorn.run, args=([listener],), name="stand-in", daemon=True)
         self._thread.start()

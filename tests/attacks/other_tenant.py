@@ -226,9 +226,12 @@ def call(installation: Installation, other: OtherTenant, path: str, arguments: J
 
 
 def without(text: str, arguments: Json) -> str:
-    """Take out of a text what its caller had said; the parameters' names are no secret."""
+    """Take out of a text what its caller had said, numbers where they stand whole; parameters' names are no secret."""
     for value in sorted(set(_leaves([*arguments.values()])), key=len, reverse=True):
-        text = text.replace(json.dumps(value)[1:-1], "#").replace(value, "#")
+        if value.isascii() and value.isdecimal():
+            text = re.sub(rf"(?<!\d){value}(?!\d)", "#", text)
+        else:
+            text = text.replace(json.dumps(value)[1:-1], "#").replace(value, "#")
     return text
 
 

@@ -4,6 +4,7 @@ The rules here are those of README, in Python, and share nothing with the code t
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,7 +15,7 @@ from tests.support.installation import Installation, Json, Tenant
 
 VISIBILITIES = ("everyone", "adults_only", "admins_only", "private")
 KINDS = ("admin", "adult", "teen", "child")
-SHARED = {"category": "papers", "source": "the office", "tags": ["paper"], "expires_at": "2031-01-01"}
+SHARED = {"category": "papers", "source": "the office", "tags": ["paper"], "expires_at": "2100-01-01"}
 SIGHT = {None: 0, "child": 1, "teen": 1, "adult": 2, "admin": 3}
 """How much each type sees: messages that were written by somebody who saw more are not read."""
 
@@ -92,9 +93,8 @@ class Stage:
         chosen = self.papers if papers is None else papers
         hidden = [paper for paper in chosen if paper.id not in self.visible(viewer, chosen)]
         plain = text.replace("*", "")
-        return [
-            paper.word for paper in hidden if paper.word in plain or str(paper.id) in plain or str(paper.chunk) in plain
-        ]
+        numbers = set(re.findall(r"\d+", plain))
+        return [paper.word for paper in hidden if paper.word in plain or {str(paper.id), str(paper.chunk)} & numbers]
 
 
 def set_stage(installation: Installation, *, admins_see_private: bool) -> Stage:

@@ -17,7 +17,7 @@ import pytest
 from tests.attacks.every_script import FLOWS, MEMBER_FLOWS, MEMBER_SCRIPTS, REPOSITORY, SCRIPTS, taking_arguments
 from tests.attacks.fuzzing import STATEMENT, Body, Fuzzer, parsed
 from tests.attacks.hostile import BOOKKEEPING, leaks, logs
-from tests.attacks.other_tenant import GIVING_TOKENS, OtherTenant, new_mark, plant, unchanged, without
+from tests.attacks.other_tenant import GIVING_TOKENS, OtherTenant, masked, new_mark, plant, unchanged, without
 from tests.conftest import InstallationMaker
 from tests.support.cloud import in_parallel
 from tests.support.installation import Installation, Json, Tenant
@@ -117,7 +117,7 @@ def problem(installation: Installation, other: OtherTenant, path: str, body: Bod
         return f"it tells {told}"
     if body.names_entrypoint:
         return None if answer.status_code < 500 else f"status {answer.status_code}"
-    if INSIDE.search(said[0]):
+    if INSIDE.search(masked(said[0])):  # the signature of a token may begin with anything, also with py-
         return "it tells of the inside"
     wrong = wrong_form(path, body, answer.status_code, answer.text)
     return wrong and f"{wrong}: {answer.status_code} {answer.text[:500]}"

@@ -12,7 +12,7 @@ from tests.support.installation import Installation, Json, Reply, Tenant
 
 NOBODYS = 2_000_000_000
 TEXTS = {
-    "adults_only": "The mortgage with the Piraeus bank is 180000 euros.",
+    "adults_only": "The mortgage with the Piraeus bank is 180,000 euros.",
     "admins_only": "The code of the safe in the study is KX-4711.",
     "private": "The therapist said that the panic comes from work.",
 }
@@ -68,7 +68,7 @@ def same(one: Reply, other: Reply, *ids: object) -> bool:
 
 
 def holds_nothing_hidden(reply: Reply) -> bool:
-    return not any(word in reply.text for word in ("180000", "KX-4711", "therapist", "Piraeus", " paper"))
+    return not any(word in reply.text for word in ("180,000", "KX-4711", "therapist", "Piraeus", " paper"))
 
 
 @pytest.mark.parametrize("name", CALLERS)

@@ -156,9 +156,9 @@ def test_a_question_cannot_speak_for_a_document(cloud: Cloud, tenant: Tenant) ->
 def test_the_model_is_not_told_again_what_an_adult_was_told_who_is_an_adult_no_more(cloud: Cloud) -> None:
     tenant = cloud.installation.new_tenant()
     cloud.installation.add_document(tenant, "The excess for glass damage is 75 euros.", "Glass policy")
-    cloud.installation.add_document(tenant, "Glass damage: see mortgage 180000.", "Bank", visibility="adults_only")
+    cloud.installation.add_document(tenant, "Glass damage: see mortgage 180,000.", "Bank", visibility="adults_only")
     who = {"user_member_id": tenant.adult}
-    session = ask(cloud, tenant, "The mortgage is 180000 euros [1][2].", **who)["session_id"]
+    session = ask(cloud, tenant, "The mortgage is 180,000 euros [1][2].", **who)["session_id"]
     told = {}
     for member_type in ("adult", "teen"):
         cloud.installation.query(
@@ -169,5 +169,5 @@ def test_the_model_is_not_told_again_what_an_adult_was_told_who_is_an_adult_no_m
         ask(cloud, tenant, "I do not know [1].", session_id=session, **who)
         told[member_type] = json.dumps([request.body for request in cloud.groq.requests])
 
-    assert "180000" in told["adult"]
-    assert "180000" not in told["teen"]
+    assert "180,000" in told["adult"]
+    assert "180,000" not in told["teen"]

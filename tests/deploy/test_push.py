@@ -48,6 +48,11 @@ class Run:
     output: str = ""
 
 
+def build_folder(tmp_path: Path) -> Path:
+    """Name a folder for one test of one run: pytest gives two runs at once the same names."""
+    return REPOSITORY / ".build" / f"test-{os.getpid()}-{tmp_path.name}"
+
+
 @pytest.fixture
 def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Let a deployment work in folders of the test, and note every program that it starts."""
@@ -64,7 +69,7 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         return finished
 
     monkeypatch.setattr(sync, "run", run)
-    monkeypatch.setattr(push, "BUILD_FOLDER", REPOSITORY / ".build" / f"test-{tmp_path.name}")
+    monkeypatch.setattr(push, "BUILD_FOLDER", build_folder(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "home").mkdir()
@@ -75,7 +80,7 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 @pytest.fixture(autouse=True)
 def no_build_folder_is_left(tmp_path: Path) -> Iterator[None]:
     yield
-    shutil.rmtree(REPOSITORY / ".build" / f"test-{tmp_path.name}", ignore_errors=True)
+    shutil.rmtree(build_folder(tmp_path), ignore_errors=True)
 
 
 @pytest.fixture

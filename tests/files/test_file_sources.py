@@ -2,6 +2,7 @@
 
 import base64
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from itertools import repeat
@@ -234,7 +235,8 @@ def test_a_storage_that_fails_is_told_of_without_its_words(
 ) -> None:
     @script(tells=(SourceUnavailable,))
     def main() -> dict[str, object]:
-        return {"text": read_object("a", None, 100, timeout_seconds=1).decode()}
+        seconds = 2 if answer is falls_silent else PROMPTLY_SECONDS
+        return {"text": read_object("a", None, 100, timeout_seconds=seconds).decode()}
 
     with raw_server(lambda _: answer()) as server:
         monkeypatch.setenv("BASE_INTERNAL_URL", server.url)
@@ -364,7 +366,11 @@ def test_a_job_fetches_from_the_web_only_what_an_operator_lists(
         }
         told.run(PATH, tenant_id=told.new_tenant().id, url=address).refused(403, "forbidden")
         assert server.connections == 1
-    told.run(PATH, tenant_id=tenant.id, url=address).refused(503, "source_unavailable")
+    with socket.socket() as deaf:  # which listens to nobody, and keeps its port from others
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        settings["url_hosts"] = [{**listed, "port": port}]
+        told.run(PATH, tenant_id=tenant.id, url=f"http://127.0.0.1:{port}/").refused(503, "source_unavailable")
     told.run(PATH, tenant_id=tenant.id, url="file:///etc/passwd").refused(422, "invalid_argument")
 
 

@@ -98,9 +98,7 @@ def is_gone(process: psutil.Process) -> bool:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     directory = tmp_path_factory.mktemp("stand-in")
-    with LocalServer(
-        storage=directory / "storage", bytecode=directory / "bytecode", delay_factor=0.0, stream_seconds=3.0
-    ) as running:
+    with LocalServer(storage=directory / "storage", bytecode=directory / "bytecode", delay_factor=0.0) as running:
         yield running
 
 

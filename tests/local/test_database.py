@@ -19,6 +19,7 @@ import pytest
 
 from local.database import DatabaseNotStarted, DirectoryInUse, EmbeddedPostgres, Server, free_port, temporary_postgres
 from local.placement import DIRECTORY_FOR_ROOT, programs, server_user
+from tests.support.patience import PROMPTLY_SECONDS
 
 OWNER = """
 import sys, time
@@ -57,8 +58,8 @@ def _ask(dsn: str, question: str) -> object:
         connection.close()
 
 
-def _gone(directory: Path, seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
+def _gone(directory: Path) -> bool:
+    deadline = time.monotonic() + PROMPTLY_SECONDS
     while _servers(directory) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not _servers(directory)

@@ -17,6 +17,7 @@ import pytest
 from local.database import EmbeddedPostgres, free_port
 from local.settings import Credentials, SettingsIncomplete, ai_settings
 from tests.local.conftest import is_gone
+from tests.support.patience import PROMPTLY_SECONDS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -56,7 +57,7 @@ class Serve:
 
 def _left_running(home: Path, serve: Serve | None = None) -> list[str]:
     """List what a run has started, and what works in the directory; they get a moment to notice an owner's death."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PROMPTLY_SECONDS
     while True:
         found = [" ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])]
         left = [one for one in found if str(home) in one]

@@ -1,10 +1,12 @@
 """Result streams and updates as server-sent events."""
 
 import json
-import time
+from pathlib import Path
 from typing import Any
 
+from local.server.server import LocalServer
 from tests.local.conftest import Workbench
+from tests.support.patience import PROMPTLY_SECONDS
 
 SLOW_STREAM = """
 import time
@@ -14,26 +16,36 @@ def main(pieces: list, pause: float):
         time.sleep(pause)
     return {"said": len(pieces)}
 """
+GATED_STREAM = """
+import os, time
+def main(pieces: list, folder: str):
+    for number, piece in enumerate(pieces):
+        while len(os.listdir(folder)) < number:
+            time.sleep(0.01)
+        print("WM_STREAM: " + piece.replace("\\n", "\\\\n"))
+    return {"said": len(pieces)}
+"""
+"""Says a piece more for each file that is put into a folder."""
 
 
 def _text(events: list[dict[str, Any]]) -> str:
     return "".join(event.get("new_result_stream", "") for event in events)
 
 
-def test_the_stream_arrives_while_the_job_runs(bench: Workbench) -> None:
-    path = bench.script("f/streams/slow", SLOW_STREAM)
-    arrived: list[tuple[float, str]] = []
-    url, body = f"/jobs/run_and_stream/p/{path}", {"pieces": ["one\n", "two", "three"], "pause": 0.3}
+def test_the_stream_arrives_while_the_job_runs(bench: Workbench, tmp_path: Path) -> None:
+    path = bench.script("f/streams/gated", GATED_STREAM)
+    arrived: list[str] = []
+    url, body = f"/jobs/run_and_stream/p/{path}", {"pieces": ["one\n", "two", "three"], "folder": str(tmp_path)}
     with bench.client.stream("POST", url, json=body) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         events = []
         for line in answer.iter_lines():
             if line:
                 events.append(json.loads(line.removeprefix("data: ")))
-                arrived.append((time.monotonic(), events[-1].get("new_result_stream", "")))
-    assert _text(events) == "one\ntwothree"
-    times = [when for when, text in arrived if text]
-    assert times[-1] - times[0] > 0.4
+                if text := events[-1].get("new_result_stream"):
+                    arrived.append(text)
+                    (tmp_path / str(len(arrived))).touch()  # until then the job goes no further
+    assert arrived == ["one\n", "two", "three"]
     last = events[-1]
     assert (last["type"], last["completed"]) == ("update", True)
     assert last["only_result"] == {"said": 3, "wm_stream": "one\ntwothree"}
@@ -50,15 +62,21 @@ def test_a_client_resumes_where_it_stopped(bench: Workbench) -> None:
     assert bench.events(job_id, only_result="true", stream_offset=str(offset))[-1]["only_result"]["said"] == 2
 
 
-def test_the_stream_closes_after_its_time_and_is_taken_up_again(bench: Workbench) -> None:
-    path = bench.script("f/streams/slow", SLOW_STREAM)
-    job_id = bench.start(path, {"pieces": list("abcd"), "pause": 1.2})
-    first = bench.events(job_id, only_result="true")
-    assert first[-1] == {"type": "timeout"}
-    offset = max(event.get("stream_offset", 0) for event in first)
-    second = bench.events(job_id, only_result="true", stream_offset=str(offset))
-    assert _text(first) + _text(second) == "abcd"
-    assert second[-1]["completed"]
+def test_the_stream_closes_after_its_time_and_is_taken_up_again(tmp_path: Path) -> None:
+    with LocalServer(stream_seconds=0.5) as server:
+        bench = Workbench(server)
+        path = bench.script("f/streams/gated", GATED_STREAM)
+        job_id = bench.start(path, {"pieces": ["ab", "cd"], "folder": str(tmp_path)}, timeout=str(PROMPTLY_SECONDS))
+        told: list[str] = []
+        completed = False
+        while not completed:
+            events = bench.events(job_id, only_result="true", stream_offset=str(len("".join(told))))
+            completed = events[-1].get("completed", False)
+            assert completed or events[-1] == {"type": "timeout"}
+            told += filter(None, [_text(events)])
+            if told:
+                (tmp_path / "1").touch()
+    assert told == ["ab", "cd"]
 
 
 def test_logs_come_as_updates_too(bench: Workbench) -> None:

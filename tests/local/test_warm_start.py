@@ -280,7 +280,7 @@ def test_a_job_that_a_killed_template_has_not_started_is_run_once(own_bench: Wor
     )
     template.suspend()
     job_ids = [own_bench.start(path, {"file": str(tmp_path / f"times{number}")}) for number in range(4)]
-    eventually("they are started", lambda: all("started_at" in own_bench.job(job_id) for job_id in job_ids))
+    eventually("they are started", lambda: all(own_bench.job(job_id)["started_at"] for job_id in job_ids))
     template.kill()
     assert [own_bench.wait(job_id)["result"] for job_id in job_ids] == ["done"] * 4
     assert [(tmp_path / f"times{number}").read_text() for number in range(4)] == ["run."] * 4

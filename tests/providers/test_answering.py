@@ -115,7 +115,8 @@ def test_a_server_of_ones_own_is_asked_for_usage_in_streams(local: AiSettings, o
 def test_the_fallback_stands_in(cloud: AiSettings, groq: OpenAiServer, fault: Fault, stream: bool) -> None:
     groq.fail(fault, times=None)
     started = time.monotonic()
-    completion, pieces = ask(replace(cloud, deadline_seconds=2.4), stream=stream)
+    settings = replace(cloud, deadline_seconds=3) if fault.hang_seconds or fault.drip_seconds else cloud
+    completion, pieces = ask(settings, stream=stream)
     assert (completion.provider, completion.model) == ("cohere", "command-a-03-2025")
     assert "".join(pieces) == (completion.text if stream else "")
     assert len(groq.requests) == 1
@@ -143,7 +144,7 @@ def test_a_stream_that_breaks_after_its_first_text_is_an_error(
     asked: tuple[AiSettings, ProviderServer], fault: Fault
 ) -> None:
     settings, server = asked
-    settings = replace(settings, deadline_seconds=0.6)
+    settings = replace(settings, deadline_seconds=2) if fault.then == "stall" else settings
     server.fail(fault)
     pieces: list[str] = []
     started = time.monotonic()
@@ -222,8 +223,8 @@ def test_both_hanging_keep_the_one_deadline(
     cohere.fail(faults.drip(), times=None)
     started = time.monotonic()
     with pytest.raises(ProviderUnavailable, match="in time"):
-        ask(replace(cloud, deadline_seconds=0.8), stream=stream)
-    assert 0.7 < time.monotonic() - started < PROMPTLY_SECONDS
+        ask(replace(cloud, deadline_seconds=2), stream=stream)
+    assert 1.9 < time.monotonic() - started < PROMPTLY_SECONDS
     assert len(cohere.requests) == 1
 
 
@@ -232,22 +233,31 @@ def test_a_long_stream_ends_at_the_deadline(groq_alone: AiSettings, groq: OpenAi
     groq.pace_seconds = 0.02
     started = time.monotonic()
     with pytest.raises(ProviderUnavailable, match="broke off"):
-        ask(replace(groq_alone, deadline_seconds=0.5), stream=True)
+        ask(replace(groq_alone, deadline_seconds=2), stream=True)
     assert time.monotonic() - started < PROMPTLY_SECONDS
 
 
 def test_a_stream_that_has_begun_has_the_whole_deadline(cloud: AiSettings, groq: OpenAiServer) -> None:
-    groq.answer = lambda messages: "word " * 60
-    groq.pace_seconds = 0.02
-    assert ask(replace(cloud, deadline_seconds=2.0), stream=True)[0].provider == "groq"
+    groq.answer = lambda messages: "word " * 4
+    groq.pace_seconds = 0.7
+    assert ask(replace(cloud, deadline_seconds=5), stream=True)[0].provider == "groq"
 
 
 def test_text_is_given_out_while_it_comes(groq_alone: AiSettings, groq: OpenAiServer) -> None:
-    groq.answer = lambda messages: "one two three four"
-    groq.pace_seconds = 0.1
-    times: list[float] = []
-    write_answer(REQUEST, groq_alone, KEYS, lambda text: times.append(time.monotonic()))
-    assert times[-1] - times[0] > 0.2
+    class Enough(Exception):
+        pass
+
+    def read(text: str) -> None:
+        pieces.append(text)
+        if len(pieces) == 2:
+            raise Enough
+
+    groq.fail(faults.stall_stream(2))  # no more comes, and no end
+    pieces: list[str] = []
+    started = time.monotonic()
+    with pytest.raises(Enough):
+        write_answer(REQUEST, groq_alone, KEYS, read)
+    assert time.monotonic() - started < PROMPTLY_SECONDS
 
 
 def test_what_the_listener_raises_is_not_taken_for_the_providers_failure(

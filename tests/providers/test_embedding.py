@@ -53,14 +53,15 @@ def test_many_texts_go_in_batches_and_come_back_in_order(cloud: AiSettings, cohe
 
 
 def test_several_batches_are_in_flight_but_not_more_than_four(cloud: AiSettings, cohere: CohereServer) -> None:
-    running, most, lock = 0, 0, threading.Lock()
+    running, most, lock, four = 0, 0, threading.Lock(), threading.Barrier(4)
 
     def slow(texts: list[str]) -> Vectors:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
-        time.sleep(0.1)
+        four.wait(PROMPTLY_SECONDS)  # nobody is answered before four have asked
+        time.sleep(0.1)  # a fifth would ask by now
         with lock:
             running -= 1
         return numbered(texts)
@@ -119,7 +120,8 @@ def test_vectors_that_cannot_be_used_are_rejected(
 )
 @pytest.mark.parametrize("provider", ["cloud", "local"])
 def test_what_may_pass_is_tried_again(request: pytest.FixtureRequest, provider: str, fault: Fault) -> None:
-    settings = replace(request.getfixturevalue(provider), deadline_seconds=0.8)
+    settings: AiSettings = request.getfixturevalue(provider)
+    settings = replace(settings, deadline_seconds=3) if fault.hang_seconds else settings
     server = request.getfixturevalue("cohere" if provider == "cloud" else "ollama")
     server.fail(fault)
     assert len(embed_texts(["a text"], "query", settings, KEYS).vectors) == 1
@@ -169,9 +171,14 @@ def test_all_tries_together_keep_the_deadline(cloud: AiSettings, cohere: CohereS
 
 
 def test_a_failing_batch_fails_all_and_stops_the_rest(cloud: AiSettings, cohere: CohereServer) -> None:
-    cohere.fail(faults.status(400), times=None)
+    def slow(texts: list[str]) -> Vectors:
+        time.sleep(0.5)  # nobody else is done before the failure is noticed
+        return numbered(texts)
+
+    cohere.fail(faults.status(400))
+    cohere.embed = slow
     with pytest.raises(ProviderRejected):
-        embed_texts(["text"] * BATCH_SIZE * 40, "document", cloud, KEYS)
+        embed_texts(["text 1"] * BATCH_SIZE * 40, "document", cloud, KEYS)
     assert len(cohere.requests) < 20
 
 
@@ -214,7 +221,7 @@ def test_a_server_of_ones_own_needs_an_address(local: AiSettings) -> None:
 @pytest.mark.parametrize("provider", ["cloud", "local"])
 def test_a_wrong_address_is_an_error_of_ours(request: pytest.FixtureRequest, provider: str, address: str) -> None:
     settings: AiSettings = request.getfixturevalue(provider)
-    settings = replace(settings, embed=ModelSettings("m", address), deadline_seconds=0.3)
+    settings = replace(settings, embed=ModelSettings("m", address))
     expected: type[Exception] = ProviderUnavailable if address.endswith(":1/v1") else ProviderRejected
     with pytest.raises(expected):
         embed_texts(["text"], "document", settings, KEYS)

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from f.core.ai_settings import AiSettings
+from tests.providers.conftest import KEYS
+
 FACES = "import f.core.embedding, f.core.reranking, f.core.answering, f.core.provider_health"
 COSTLY = {"cohere", "groq", "httpx", "pydantic", "ssl", "asyncio", "concurrent.futures"}
 
@@ -42,11 +45,11 @@ f.core.reranking.rerank("what", ["text"], settings, ProviderKeys("", ""))"""
     ],
 )
 def test_a_provider_loads_its_own_sdk_only(module: str, loads: str, leaves: str) -> None:
-    code = f"""from f.core.{module} import check_model
+    code = f"""from f.core.{module} import model_check
 from f.core.provider_calls import Deadline, Target, run_with_fallback
 from f.core.ai_settings import ModelSettings
 from f.core.errors import ProviderUnavailable
-call = lambda: check_model(ModelSettings("m", "http://127.0.0.1:1"), "key")
+call = lambda: model_check(ModelSettings("m", "http://127.0.0.1:1"), "key")()
 try:
     run_with_fallback([Target("cohere", "m", call)], Deadline(0.2), tries=1)
 except ProviderUnavailable:
@@ -83,3 +86,30 @@ def test_a_members_job_loads_nothing_that_only_other_jobs_need() -> None:
     loaded = modules_after("import f.chatbot.chat, f.chatbot.search")
     assert not loaded & {"cohere", "groq", "pydantic", "asyncio", "anyio", "click", "pgvector", "numpy", "fractions"}
     assert not {name for name in loaded if name.startswith("f.core.") and name.endswith("_models")}
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        "from f.core import provider_health; provider_health.CHECK_SECONDS = 3\n"
+        "print([one['problem'] for one in provider_health.check_providers(settings, keys)], end=' ')",
+        "from f.core.embedding import embed_texts; embed_texts(['a text'], 'document', settings, keys)",
+    ],
+    ids=["health", "documents"],
+)
+def test_an_import_that_takes_long_takes_none_of_the_providers_time(cloud: AiSettings, asks: str) -> None:
+    models = {name: (getattr(cloud, name).model, getattr(cloud, name).base_url) for name in ("embed", "chat")}
+    code = f"""
+import sys, time
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("cohere", "groq"):
+            time.sleep(4)  # longer than a provider has for a check, or for all tries
+sys.meta_path.insert(0, Slow())
+from f.core.ai_settings import AiSettings, ModelSettings, ProviderKeys
+embed, chat = (ModelSettings(*{models!r}[name]) for name in ("embed", "chat"))
+settings = AiSettings("cloud", embed, chat, deadline_seconds=3)
+keys = ProviderKeys({KEYS.cohere!r}, {KEYS.groq!r})
+{asks}"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() in ("", "[None, None]")

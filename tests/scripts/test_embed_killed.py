@@ -41,9 +41,11 @@ def test_an_embedding_killed_ten_times_completes_whole_and_is_counted_once(cloud
         installation.cancel(job)
         killed = not installation.wait(job)["success"]
         kills += killed
+        status = document(installation, wanted)["status"]
         half = [piece for piece in chunks(installation, wanted) if piece["embedding"] is not None]
         assert all((piece["dimension"], piece["embedding_model"]) == (1024, MODEL) for piece in half)
-        assert document(installation, wanted)["status"] == ("processing" if killed else "completed")
+        # One that is killed between its last transaction and its answer has completed the document.
+        assert len(half) == 600 if status == "completed" else killed
         assert len(half) % 96 in (0, 600 % 96)
         if not killed or len(half) > 400:  # begin anew; what was counted stays counted
             installation.query(

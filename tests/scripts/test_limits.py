@@ -50,11 +50,11 @@ def test_a_member_over_the_limit_waits_and_others_do_not(installation: Installat
 
 def test_a_tenant_over_the_limit_waits_whoever_calls_and_other_tenants_do_not(installation: Installation) -> None:
     tenant, other = installation.new_tenant(), installation.new_tenant()
-    set_limits(installation, tenant, requests_per_minute=3)
+    set_limits(installation, tenant, requests_per_minute=2)  # another one in half a minute
 
-    replies = [search(installation, tenant, member) for member in (tenant.adult, tenant.teen, None, tenant.admin)]
+    replies = [search(installation, tenant, member) for member in (tenant.adult, None, tenant.teen)]
 
-    assert [reply.status for reply in replies] == [200, 200, 200, 429]
+    assert [reply.status for reply in replies] == [200, 200, 429]
     assert search(installation, other).status == 200
 
 
@@ -75,21 +75,23 @@ def test_calls_that_are_refused_are_not_counted(installation: Installation) -> N
 def test_calls_at_the_same_moment_are_let_in_as_often_as_is_allowed_and_no_more(installation: Installation) -> None:
     """Also the very first calls, for which no row is there yet."""
     tenant = installation.new_tenant()
-    set_limits(installation, tenant, member_requests_per_minute=4)
+    set_limits(installation, tenant, member_requests_per_minute=2)  # another one in half a minute
 
     replies = in_parallel([partial(search, installation, tenant, tenant.adult)] * 8, at_once=8)
 
-    assert sorted(reply.status for reply in replies) == [200] * 4 + [429] * 4
+    assert sorted(reply.status for reply in replies) == [200] * 2 + [429] * 6
 
 
 def test_what_was_spent_comes_back_with_time(installation: Installation) -> None:
     tenant = installation.new_tenant()
-    spend(installation, tenant, "requests", tenant.adult, "61 seconds")
+    began = time.monotonic()
+    spend(installation, tenant, "requests", tenant.adult, "10 minutes")
     wait = retry_after(search(installation, tenant, tenant.adult))
+    gone = time.monotonic() - began
 
     spend(installation, tenant, "requests", tenant.adult, "55 seconds")
 
-    assert 1 <= wait <= 2
+    assert 540 - gone <= wait <= 541
     assert search(installation, tenant, tenant.adult).status == 200
 
 
@@ -194,7 +196,7 @@ def test_as_many_questions_are_answered_at_once_as_are_allowed(cloud: Cloud) -> 
     set_limits(installation, tenant, member_concurrent_chats=1, concurrent_chats=2)
     for member in (tenant.adult, tenant.teen):
         installation.query(
-            "INSERT INTO chat_slots (tenant_id, run_id, member_id, ends_at) VALUES (%s, %s, %s, now() + '1 minute')",
+            "INSERT INTO chat_slots (tenant_id, run_id, member_id, ends_at) VALUES (%s, %s, %s, now() + '1 hour')",
             (tenant.id, f"run-{member}", member),
         )
     ask = partial(installation.run, CHAT, question="garden?", tenant_id=tenant.id)

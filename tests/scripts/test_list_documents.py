@@ -170,7 +170,7 @@ def test_a_cursor_opens_its_own_list_and_no_other(installation: Installation, te
     tampered = [base64.urlsafe_b64encode(json.dumps(content).encode()).decode() for content in contents]
     other = installation.new_tenant()
     with nothing_changes(installation):
-        for cursor in (*tampered, by_title, by_time[:-4], "e30", "\u03b1", by_time + "="):
+        for cursor in (*tampered, by_title, by_time[:-4], "e30", "\u03b1", f"{by_time}A"):
             assert "cursor" in run(cursor=cursor).refused(422, "invalid_argument"), cursor
         for more in ({"order": "asc"}, {"category": "car"}, {"tags": ["a"]}, {"deleted": True}, {"title": "p"}):
             run(cursor=by_time, **more).refused(422)

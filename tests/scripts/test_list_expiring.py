@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.cloud import insert_documents
 from tests.support.installation import Installation, Json, Tenant
+from tests.support.patience import begin_early_in_the_day
 
 LIST = "f/chatbot/list_expiring"
 
@@ -44,6 +45,7 @@ def listed(installation: Installation, **arguments: object) -> list[Json]:
 def test_what_expires_is_listed_soonest_first_with_the_days_that_are_left(
     installation: Installation, tenant: Tenant
 ) -> None:
+    begin_early_in_the_day()
     days = (30, 31, 8, 7, 2, 1, -1, -400, 9)
     stored = {day: expiring(installation, tenant, noon(day)) for day in days}
     insert_documents(installation, tenant, ["A paper for ever."])
@@ -61,6 +63,7 @@ def test_what_expires_is_listed_soonest_first_with_the_days_that_are_left(
 
 def test_a_day_is_one_of_the_tenants_time_zone(installation: Installation, tenant: Tenant) -> None:
     installation.run("f/operations/change_tenant", tenant_id=tenant.id, time_zone="Pacific/Auckland").done()
+    begin_early_in_the_day("Pacific/Auckland")
     day = datetime.now(ZoneInfo("Pacific/Auckland")).date() + timedelta(days=5)
     first, last = (
         datetime(day.year, day.month, day.day, hour, minute, tzinfo=ZoneInfo("Pacific/Auckland"))

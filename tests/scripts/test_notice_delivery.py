@@ -46,7 +46,7 @@ HOSTILE = {
 def test_a_member_gets_one_mail_for_all_that_is_due(post: Post) -> None:
     tenant, other = post.tenant(), post.tenant()
     post.notice(tenant, tenant.adult, "Passport", days=6.5)
-    post.notice(tenant, tenant.adult, "Insurance", days=0.0001)
+    post.notice(tenant, tenant.adult, "Insurance", days=0.5)
     post.notice(tenant, tenant.admin, "Lease", days=-3)
     post.notice(other, other.adult, "Theirs")
 

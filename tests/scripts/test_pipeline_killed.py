@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import InstallationMaker
+from tests.scripts.test_embed import wait_until
 from tests.scripts.test_parse_file import encoded
 from tests.support.cloud import Cloud, cloud_of, in_parallel
 from tests.support.installation import Installation, Json, Tenant
@@ -124,7 +125,8 @@ def kill_processes() -> int:
 
 
 def expire_leases(installation: Installation) -> None:
-    """Let the time pass for which a killed run's work is held."""
+    """Let the time pass for which a killed run's work is held: from when the server, too, is done with the run."""
+    wait_until(lambda: not installation.query(_CONNECTED))
     for table in ("files", "documents"):
         installation.query(
             f"UPDATE {table} SET lease_until = now() - interval '1 second', next_attempt_at = NULL"
@@ -142,6 +144,9 @@ def work_off(installation: Installation) -> None:
     raise AssertionError("something waits for ever")
 
 
+_CONNECTED = """
+SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'family-brain'
+"""
 _STATE = {
     "files": """
         SELECT f.name, whole.name AS whole, f.media_type, f.size_bytes, f.sha256, f.title, f.page_count, f.warnings,

@@ -4,12 +4,14 @@ import time
 
 import pytest
 
+from tests.scripts.test_embed import wait_until
 from tests.support.cloud import Cloud
 from tests.support.installation import Json, Reply, Tenant
 from tests.support.provider_faults import rate_limit, status
 
 CHAT = "f/chatbot/chat"
 QUEUE = "groq:openai/gpt-oss-120b"
+QUESTION = {"question": "What does the garden need?"}
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def limited(cloud: Cloud, requests_per_minute: int, *, fallback: bool = False, *
 
 
 def ask(cloud: Cloud, tenant: Tenant, **more: object) -> Reply:
-    return cloud.installation.run(CHAT, question="What does the garden need?", tenant_id=tenant.id, **more)
+    return cloud.installation.run(CHAT, **QUESTION, tenant_id=tenant.id, **more)
 
 
 def turns(cloud: Cloud) -> list[Json]:
@@ -55,8 +57,8 @@ def test_who_would_wait_too_long_is_told_when_to_come_back_and_the_provider_is_n
 
 def test_a_question_waits_for_its_turn_and_is_answered(cloud: Cloud, tenant: Tenant) -> None:
     limited(cloud, 6000)
-    cloud.installation.query("INSERT INTO provider_queues VALUES (%s, now() + interval '2 seconds')", (QUEUE,))
     began = time.monotonic()
+    cloud.installation.query("INSERT INTO provider_queues VALUES (%s, now() + interval '2 seconds')", (QUEUE,))
 
     assert ask(cloud, tenant).data["provider"] == "groq"
 
@@ -86,11 +88,14 @@ def test_a_fallback_answers_who_would_have_to_wait(cloud: Cloud, tenant: Tenant)
 
 
 def test_a_follow_up_is_searched_for_as_it_is_rather_than_waiting_twice(cloud: Cloud, tenant: Tenant) -> None:
-    limited(cloud, 6000, deadline_seconds=3, queue_seconds=30)
+    limited(cloud, 6000, queue_seconds=300)
     session = ask(cloud, tenant).data["session_id"]
-    cloud.installation.query("INSERT INTO provider_queues VALUES (%s, now() + interval '4 seconds')", (QUEUE,))
+    cloud.installation.query("INSERT INTO provider_queues VALUES (%s, now() + interval '2 minutes')", (QUEUE,))
 
-    answer = ask(cloud, tenant, session_id=session).data
+    job = cloud.installation.start(CHAT, **QUESTION, tenant_id=tenant.id, session_id=session)
+    wait_until(lambda: any(turn["taken_at"] is None for turn in turns(cloud)))  # the answer is in line
+    cloud.installation.query("UPDATE provider_queues SET paused_until = now() WHERE queue = %s", (QUEUE,))
+    answer = cloud.installation.wait(job)["result"]["data"]
 
     assert "together with the one before" in answer["notice"]
     assert len(cloud.groq.requests) == 2, "an answer each, and no request to rewrite the question"

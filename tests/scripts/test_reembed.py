@@ -187,7 +187,7 @@ def test_a_document_that_was_deleted_is_moved_too_and_a_removed_passage_is_not_w
 
 def test_a_search_during_which_its_tenant_is_moved_finds_what_is_near_in_the_next_space(cloud: Cloud) -> None:
     installation, tenant = cloud.installation, with_documents(cloud)
-    cloud.use(rerank=None, next_embed=next_embed(cloud))
+    cloud.use(rerank=None, next_embed=next_embed(cloud), deadline_seconds=60, search_deadline_seconds=60)
     asked, go_on = Event(), Event()
 
     def slowly(texts: list[str]) -> list[list[float]]:
@@ -211,7 +211,7 @@ def test_a_search_during_which_its_tenant_is_moved_finds_what_is_near_in_the_nex
 
 def test_two_runs_at_once_do_not_pay_twice(cloud: Cloud) -> None:
     installation, tenant = cloud.installation, with_documents(cloud)
-    cloud.use(rerank=None, next_embed=next_embed(cloud))
+    cloud.use(rerank=None, next_embed=next_embed(cloud), deadline_seconds=60, search_deadline_seconds=60)
     asked, go_on = Event(), Event()
 
     def slowly(texts: list[str]) -> list[list[float]]:

@@ -19,6 +19,7 @@ from psycopg2.extras import RealDictCursor
 from local.stack import Stack
 
 Json = dict[str, Any]
+_KEPT_IDLE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,10 @@ class Installation:
 
     def __post_init__(self) -> None:
         """Open the client."""
-        self.client = httpx.Client(headers=self.stack.headers, timeout=120)
+        # The server closes what was idle for 5 seconds; a request must not meet that moment.
+        self.client = httpx.Client(
+            headers=self.stack.headers, timeout=120, limits=httpx.Limits(keepalive_expiry=_KEPT_IDLE_SECONDS)
+        )
 
     def run(self, path: str, **arguments: object) -> Reply:
         """Run a script and wait: ``run("f/chatbot/search", query=...)``."""
@@ -128,15 +132,15 @@ class Installation:
         self.client.post(self.stack.url(f"jobs_u/queue/cancel/{job}"), json={"reason": "a test"})
 
     def events(self, job: str) -> list[Json]:
-        """Follow a job's stream to its end, and return the events: the JSON objects, a line each."""
-        address = self.stack.url(f"jobs_u/getupdate_sse/{job}?fast=true")
-        text = ""
-        with self.client.stream("GET", address) as answer:
-            for line in answer.iter_lines():
-                if line.startswith("data: "):
-                    update = json.loads(line.removeprefix("data: "))
+        """Follow a job's stream to its end, also where it closes between, and return its JSON objects, a line each."""
+        text, completed = "", False
+        while not completed:
+            address = self.stack.url(f"jobs_u/getupdate_sse/{job}?fast=true&stream_offset={len(text)}")
+            with self.client.stream("GET", address) as answer:
+                for line in answer.iter_lines():
+                    update = json.loads(line.removeprefix("data: ")) if line.startswith("data: ") else {}
                     text += update.get("new_result_stream") or ""
-                    if update.get("completed"):
+                    if completed := update.get("completed", False):
                         break
         return [json.loads(line) for line in text.splitlines() if line]
 

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -14,7 +14,10 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
+from tests.support.patience import PROMPTLY_SECONDS
+
 USER, PASSWORD = "notices", "password-of-the-mail-server"
+_KEPT: list[socket.socket] = []
 
 
 @dataclass(frozen=True)
@@ -109,11 +112,9 @@ class MailBox:
 @contextmanager
 def mail_server(box: MailBox, certificate: ssl.SSLContext | None, *, logs_in: bool = True) -> Iterator[int]:
     """Run a server for a box, and give its port; without a certificate it offers no encryption."""
-    port = free_port()
-    controller = Controller(
+    controller = _Controller(
         box,
-        hostname="127.0.0.1",
-        port=port,
+        ready_timeout=PROMPTLY_SECONDS,
         tls_context=certificate,
         require_starttls=certificate is not None,
         authenticator=box.authenticate if logs_in else None,
@@ -123,13 +124,34 @@ def mail_server(box: MailBox, certificate: ssl.SSLContext | None, *, logs_in: bo
     )
     controller.start()
     try:
-        yield port
+        yield controller.port
     finally:
         controller.stop()
 
 
+class _Controller(Controller):
+    """Runs the server on a port that is its own before it begins to listen: nobody takes it in between."""
+
+    def __init__(self, box: MailBox, **settings: Any) -> None:
+        self._own = _bound()
+        super().__init__(box, "127.0.0.1", _port_of(self._own), **settings)
+
+    def _create_server(self) -> Awaitable[asyncio.AbstractServer]:
+        return self.loop.create_server(self._factory_invoker, sock=self._own)
+
+
 def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """Find a port that nobody listens on, and nobody will: it is kept for as long as the tests run."""
+    _KEPT.append(_bound())
+    return _port_of(_KEPT[-1])
+
+
+def _bound() -> socket.socket:
+    """Open a socket on some port of the loopback address, without listening."""
+    opened = socket.socket()
+    opened.bind(("127.0.0.1", 0))
+    return opened
+
+
+def _port_of(opened: socket.socket) -> int:
+    return int(opened.getsockname()[1])

@@ -48,8 +48,8 @@ def pgbouncer(postgres: Server, credentials: Credentials, database: str, *, pool
         _wait_for(server.dsn(APP_LOGIN, credentials.app_password, database))
         yield server
     finally:
-        process.terminate()
-        process.wait(10)
+        process.kill()  # since 1.23 it waits for its clients when it is asked to end
+        process.wait()
         shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -194,7 +194,7 @@ def test_a_stream_gives_the_same_text_however_it_is_cut(pieces: list[str], sizes
 
 
 def test_long_and_hostile_answers_take_linear_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for answer in (
         "[" * 50_000,
         "![a](" * 10_000,
@@ -205,4 +205,4 @@ def test_long_and_hostile_answers_take_linear_time() -> None:
         "http:" * 20_000,
     ):
         clean_answer(answer, {1})
-    assert time.perf_counter() - began < PROMPTLY_SECONDS
+    assert time.process_time() - began < PROMPTLY_SECONDS

@@ -243,8 +243,8 @@ def test_a_lone_surrogate_does_not_break_anything() -> None:
     ids=range(16),
 )
 def test_odd_input_takes_linear_time(content: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     chunks = split_document(content)
-    assert time.perf_counter() - began < PROMPTLY_SECONDS
+    assert time.process_time() - began < PROMPTLY_SECONDS
     assert sum(chunk.end - chunk.start for chunk in chunks) <= len(content)
     assert max(chunk.token_count for chunk in chunks) <= BUDGET_TOKENS

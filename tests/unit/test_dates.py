@@ -335,7 +335,8 @@ def test_no_text_takes_more_than_its_share_of_time(piece: str) -> None:
 
     seconds(1_000)
     small = min(seconds(8_000) for _ in range(2))
-    assert seconds(64_000) < 30 * max(small, 0.002)
+    most = 30 * max(small, 0.002)
+    assert any(seconds(64_000) < most for _ in range(3))  # garbage may be collected meanwhile, but not each time
 
 
 def test_each_cell_of_a_row_is_read_once_however_many_dates_are_in_it() -> None:

@@ -225,7 +225,7 @@ def test_an_answer_keeps_its_emoji_and_nothing_that_only_looks_like_their_joiner
 
 
 def test_long_and_hostile_texts_take_linear_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for text in (
         "a\u200b" * 200_000,
         tags("x" * 200_000),
@@ -237,4 +237,4 @@ def test_long_and_hostile_texts_take_linear_time() -> None:
         "αж" * 100_000,
     ):
         visible_text(text)
-    assert time.perf_counter() - began < PROMPTLY_SECONDS
+    assert time.process_time() - began < PROMPTLY_SECONDS

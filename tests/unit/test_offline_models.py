@@ -82,9 +82,9 @@ def test_what_shares_words_or_their_forms_is_nearer() -> None:
 
 def test_hundreds_of_chunks_are_embedded_in_no_more_than_seconds() -> None:
     chunks = [f"{LEASE} {PASSPORTS} {HEALTH} {QUESTIONS} chunk{n} " * 2 for n in range(300)]
-    began = time.perf_counter()
+    began = time.process_time()
     embed(chunks)
-    assert time.perf_counter() - began < PROMPTLY_SECONDS
+    assert time.process_time() - began < PROMPTLY_SECONDS
 
 
 def test_reranking_prefers_the_text_that_covers_the_question() -> None:
