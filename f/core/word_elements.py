@@ -26,6 +26,7 @@ REFERENCES = (f"{W}footnoteReference", f"{W}endnoteReference")
 """Marks of notes."""
 RENDERED_BREAK = f"{W}lastRenderedPageBreak"
 """Where a page began when Word last set the words."""
+_BLOCKS = (f"{W}p", f"{W}tbl")
 _LEFT_OUT = frozenset(
     {f"{W}{name}" for name in ("del", "moveFrom", "delText", "instrText", "pPr", "rPr", "rt")} | {FALLBACK}
 )
@@ -63,40 +64,39 @@ def number_of(text: str) -> int:
 
 def blocks(container: Any) -> Iterator[Any]:
     """Yield paragraphs and tables in order, through whatever wraps them."""
-    waiting = [iter(container)]
-    while waiting:
-        element = next(waiting[-1], None)
-        if element is None:
-            waiting.pop()
-        elif element.tag in (f"{W}p", f"{W}tbl"):
+    for element in _walk(container, _wraps):
+        if element.tag in _BLOCKS:
             yield element
-        elif isinstance(element.tag, str) and element.tag not in _LEFT_OUT and not element.tag.endswith("Pr"):
-            waiting.append(iter(element))
+
+
+def _wraps(element: Any) -> bool:
+    """Tell whether an element may wrap paragraphs and tables, and is none itself."""
+    tag = element.tag
+    return isinstance(tag, str) and tag not in _BLOCKS and tag not in _LEFT_OUT and not tag.endswith("Pr")
 
 
 def runs(paragraph: Any) -> Iterator[Any]:
     """Yield what a paragraph is made of in order, without what is deleted, and without boxes."""
-    waiting = [iter(paragraph)]
+    return _walk(paragraph, lambda element: element.tag not in _LEFT_OUT and element.tag != BOX)
+
+
+def paragraphs(container: Any) -> Iterator[Any]:
+    """Yield all paragraphs, also those in tables and boxes, without what is said again for older programs."""
+    for element in _walk(container, lambda element: element.tag not in _LEFT_OUT):
+        if element.tag == f"{W}p":
+            yield element
+
+
+def _walk(container: Any, enters: Callable[[Any], bool]) -> Iterator[Any]:
+    """Yield the elements inside of one in order, and behind each those inside of it, where it is entered."""
+    waiting = [iter(container)]
     while waiting:
         element = next(waiting[-1], None)
         if element is None:
             waiting.pop()
             continue
         yield element
-        if element.tag not in _LEFT_OUT and element.tag != BOX and len(element):
-            waiting.append(iter(element))
-
-
-def paragraphs(container: Any) -> Iterator[Any]:
-    """Yield all paragraphs, also those in tables and boxes, without what is said again for older programs."""
-    waiting = [iter(container)]
-    while waiting:
-        element = next(waiting[-1], None)
-        if element is None:
-            waiting.pop()
-        elif element.tag not in _LEFT_OUT:
-            if element.tag == f"{W}p":
-                yield element
+        if len(element) and enters(element):
             waiting.append(iter(element))
 
 
