@@ -27,7 +27,7 @@ _LONG_IDS = """
 WITH changed AS (UPDATE id_secrets SET floor = 999999999 WHERE ceiling = 2147483647 RETURNING sequence_name)
 SELECT setval(sequence_name::regclass, 999999999) FROM changed
 """
-_NOT_MEASURED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
+NOT_MEASURED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +68,7 @@ def children_save_their_own_coverage() -> None:
 @pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Count no coverage meanwhile, here and in children: what takes minutes takes half of them, or a quarter."""
-    for name in _NOT_MEASURED:
+    for name in NOT_MEASURED:
         monkeypatch.delenv(name, raising=False)
     measuring = Coverage.current()
     if measuring is not None:
@@ -102,7 +102,7 @@ def make_installation(
                     credentials=credentials,
                     environment={},
                     delay_factor=0.05,
-                    extra_environment={} if measured else _NOT_MEASURED,
+                    extra_environment={} if measured else NOT_MEASURED,
                 )
             )
             return Installation(stack)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.attacks.hostile import REPOSITORY, leaks, nothing_changes
+from tests.conftest import NOT_MEASURED
 from tests.support.cloud import in_parallel, send
 from tests.support.installation import Installation, Tenant
 
@@ -160,9 +161,8 @@ def test_behind_that_refusal_no_name_of_any_module_reaches_a_secret_or_the_datab
     command = [sys.executable, str(ALL_IN_ONE), json.dumps(modules), json.dumps(offered(tenant))]
 
     with nothing_changes(installation):
-        unmeasured = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}  # thousands of processes
         done = subprocess.run(
-            command, env={**environment, **unmeasured, "PYTHONPATH": str(REPOSITORY)}, cwd=REPOSITORY,
+            command, env={**environment, **NOT_MEASURED, "PYTHONPATH": str(REPOSITORY)}, cwd=REPOSITORY,
             capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
 

@@ -19,6 +19,7 @@ from f.core.downloads import Download, download
 from f.core.errors import Forbidden, InvalidArgument, KnowledgeError, SourceUnavailable, TooLarge
 from f.core.network_addresses import AllowedHost
 from tests.support.patience import PROMPTLY_SECONDS
+from tests.support.ports import deaf_port
 from tests.support.raw_servers import Answer, RawServer, http_answer, raw_server
 
 TENANT = str(uuid4())
@@ -324,10 +325,8 @@ def test_a_resolver_that_does_not_answer_is_given_up_in_time(monkeypatch: pytest
 def test_what_goes_wrong_inside_of_the_network_is_told_in_one_sentence() -> None:
     with raw_server(lambda _: b"") as server:
         told = [caught(server.url, entry(server))]
-    with socket.socket() as deaf:  # which listens to nobody, and keeps its port from others
-        deaf.bind(("127.0.0.1", 0))
-        port = deaf.getsockname()[1]
-        told.append(caught(f"http://127.0.0.1:{port}/", AllowedHost("127.0.0.1", False, port, True, True)))
+    port = deaf_port()
+    told.append(caught(f"http://127.0.0.1:{port}/", AllowedHost("127.0.0.1", False, port, True, True)))
     told.append(caught("https://no-such-name.invalid/", AllowedHost("no-such-name.invalid", internal=True)))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]

@@ -2,7 +2,6 @@
 
 import base64
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from itertools import repeat
@@ -25,6 +24,7 @@ from f.core.network_addresses import AllowedHost
 from f.core.stored_objects import object_key, read_object
 from tests.support.installation import Installation, Json, Reply, Tenant
 from tests.support.patience import PROMPTLY_SECONDS
+from tests.support.ports import deaf_port
 from tests.support.raw_servers import Answer, http_answer, raw_server
 
 TENANT, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -366,11 +366,9 @@ def test_a_job_fetches_from_the_web_only_what_an_operator_lists(
         }
         told.run(PATH, tenant_id=told.new_tenant().id, url=address).refused(403, "forbidden")
         assert server.connections == 1
-    with socket.socket() as deaf:  # which listens to nobody, and keeps its port from others
-        deaf.bind(("127.0.0.1", 0))
-        port = deaf.getsockname()[1]
-        settings["url_hosts"] = [{**listed, "port": port}]
-        told.run(PATH, tenant_id=tenant.id, url=f"http://127.0.0.1:{port}/").refused(503, "source_unavailable")
+    port = deaf_port()
+    settings["url_hosts"] = [{**listed, "port": port}]
+    told.run(PATH, tenant_id=tenant.id, url=f"http://127.0.0.1:{port}/").refused(503, "source_unavailable")
     told.run(PATH, tenant_id=tenant.id, url="file:///etc/passwd").refused(422, "invalid_argument")
 
 

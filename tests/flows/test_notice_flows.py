@@ -3,8 +3,9 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-from tests.scripts.notice_stage import Post, free_port, post, running
+from tests.scripts.notice_stage import Post, post, running
 from tests.support.installation import Tenant
+from tests.support.ports import deaf_port
 
 __all__ = ["post", "running"]
 
@@ -51,7 +52,7 @@ def test_who_may_see_a_document_is_told_by_every_channel_once(post: Post) -> Non
 def test_a_channel_that_fails_does_not_stop_the_other_and_the_flow_says_so(post: Post) -> None:
     tenant = post.tenant()
     expiring(post, tenant, "Passport", visibility="admins_only")
-    post.use_mail(port=free_port())
+    post.use_mail(port=deaf_port())
 
     failed = post.installation.flow(EXPIRE)
 

@@ -15,7 +15,7 @@ import pytest
 from local.server.jobs import MAX_LOG_CHARACTERS, Job, JobStore
 from local.server.server import LocalServer
 from tests.local.conftest import Workbench
-from tests.support.patience import PROMPTLY_SECONDS
+from tests.support.patience import PROMPTLY_SECONDS, wait_until
 
 
 @pytest.fixture(params=["warm_bench", "cold_bench"])
@@ -23,15 +23,6 @@ def bench(request: pytest.FixtureRequest) -> Workbench:
     """A server of each kind: what is said here holds however a job is started."""
     chosen: Workbench = request.getfixturevalue(request.param)
     return chosen
-
-
-def _eventually(what: str, check: object) -> None:
-    """Wait until a condition holds."""
-    assert callable(check)
-    deadline = time.monotonic() + PROMPTLY_SECONDS
-    while not check():
-        assert time.monotonic() < deadline, f"not in {PROMPTLY_SECONDS} s: {what}"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +61,7 @@ def test_a_job_that_hangs_is_ended_after_its_timeout_with_its_children(bench: Wo
     assert answer.status_code == 422
     assert "timed out after 3s" in answer.json()["error"]["message"]
     assert time.monotonic() - started < PROMPTLY_SECONDS
-    _eventually("the child is gone", lambda: not _is_alive(int(pid_file.read_text())))
+    wait_until(lambda: not _is_alive(int(pid_file.read_text())), "the child is gone")
 
 
 def test_a_canceled_job_is_ended_with_its_children(bench: Workbench, tmp_path: Path) -> None:
@@ -87,12 +78,12 @@ def test_a_canceled_job_is_ended_with_its_children(bench: Workbench, tmp_path: P
         """,
     )
     job_id = bench.start(path)
-    _eventually("it has children", lambda: pid_file.exists() and pid_file.read_text().endswith("."))
+    wait_until(lambda: pid_file.exists() and pid_file.read_text().endswith("."), "it has children")
     pids = [int(pid) for pid in pid_file.read_text().rstrip(".").split()]
     assert all(_is_alive(pid) for pid in pids)
     bench.client.post(f"/jobs_u/queue/cancel/{job_id}", json={})
     assert bench.wait(job_id)["result"]["error"]["name"] == "Canceled"
-    _eventually("all are gone", lambda: not any(_is_alive(pid) for pid in pids))
+    wait_until(lambda: not any(_is_alive(pid) for pid in pids), "all are gone")
 
 
 def test_the_request_can_set_a_timeout(bench: Workbench) -> None:
@@ -177,7 +168,7 @@ def test_eight_jobs_run_at_once(bench: Workbench, tmp_path: Path) -> None:
 def test_a_running_job_shows_its_log_and_can_be_canceled(bench: Workbench) -> None:
     path = bench.script("f/jobs/long", "import time\ndef main():\n    print('working on it')\n    time.sleep(600)\n")
     job_id = bench.start(path)
-    _eventually("the log shows", lambda: "working on it" in bench.job(job_id)["logs"])
+    wait_until(lambda: "working on it" in bench.job(job_id)["logs"], "the log shows")
     running = bench.job(job_id)
     assert (running["type"], running["running"]) == ("QueuedJob", True)
     assert job_id in [job["id"] for job in bench.client.get("/jobs/queue/list").json()]
@@ -205,10 +196,10 @@ def test_a_client_that_hangs_up_cancels_its_job(bench: Workbench, tmp_path: Path
     request = f"POST {address.path}jobs/run_wait_result/p/{path} HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n"
     with socket.create_connection((address.host, address.port or 80)) as caller:
         caller.sendall(f"{request}Authorization: Bearer local\r\n\r\n{{}}".encode())
-        _eventually("it runs", lambda: pid_file.exists() and pid_file.read_text().isdigit())
-    _eventually("the process is gone", lambda: not _is_alive(int(pid_file.read_text())))
+        wait_until(lambda: pid_file.exists() and pid_file.read_text().isdigit(), "it runs")
+    wait_until(lambda: not _is_alive(int(pid_file.read_text())), "the process is gone")
     completed = {"script_path_exact": path}
-    _eventually("it is told", lambda: bench.client.get("/jobs/completed/list", params=completed).json())
+    wait_until(lambda: bench.client.get("/jobs/completed/list", params=completed).json(), "it is told")
     job = bench.client.get("/jobs/completed/list", params=completed).json()[0]
     assert (job["canceled"], job["canceled_reason"]) == (True, "http connection broke")
 
@@ -279,8 +270,8 @@ def test_stopping_the_server_ends_running_jobs(tmp_path: Path, *, warm: bool) ->
     answers: list[httpx.Response] = []
     waiting = threading.Thread(target=lambda: answers.append(bench.run(path)))
     waiting.start()
-    _eventually("the job runs", pid_file.exists)
-    _eventually("it says which process", lambda: pid_file.read_text().isdigit())
+    wait_until(pid_file.exists, "the job runs")
+    wait_until(lambda: pid_file.read_text().isdigit(), "it says which process")
     started = time.monotonic()
     server.stop()
     assert time.monotonic() - started < PROMPTLY_SECONDS

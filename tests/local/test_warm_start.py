@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,7 @@ from coverage import CoverageData
 from local.server import template_process
 from local.server.server import LocalServer
 from tests.local.conftest import Workbench, is_gone, wait_for_template
-from tests.support.patience import PROMPTLY_SECONDS
-
-
-def eventually(what: str, holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + PROMPTLY_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, f"not in {PROMPTLY_SECONDS} s: {what}"
-        time.sleep(0.02)
+from tests.support.patience import PROMPTLY_SECONDS, wait_until
 
 
 @pytest.fixture
@@ -264,12 +255,12 @@ def test_a_job_that_runs_when_the_template_is_killed_is_ended_and_told(own_bench
         """,
     )
     job_id = own_bench.start(path)
-    eventually("it runs", lambda: pid_file.exists() and pid_file.read_text().endswith("."))
+    wait_until(lambda: pid_file.exists() and pid_file.read_text().endswith("."), "it runs")
     template, *job = [psutil.Process(int(pid)) for pid in pid_file.read_text().rstrip(".").split()]
     template.kill()
     ended = own_bench.wait(job_id)
     assert (ended["success"], "signal: 9" in ended["result"]["error"]["message"]) == (False, True)
-    eventually("nothing of it is left", lambda: all(is_gone(one) for one in job))
+    wait_until(lambda: all(is_gone(one) for one in job), "nothing of it is left")
     assert wait_for_template(own_bench) != template.pid
 
 
@@ -280,7 +271,7 @@ def test_a_job_that_a_killed_template_has_not_started_is_run_once(own_bench: Wor
     )
     template.suspend()
     job_ids = [own_bench.start(path, {"file": str(tmp_path / f"times{number}")}) for number in range(4)]
-    eventually("they are started", lambda: all(own_bench.job(job_id)["started_at"] for job_id in job_ids))
+    wait_until(lambda: all(own_bench.job(job_id)["started_at"] for job_id in job_ids), "they are started")
     template.kill()
     assert [own_bench.wait(job_id)["result"] for job_id in job_ids] == ["done"] * 4
     assert [(tmp_path / f"times{number}").read_text() for number in range(4)] == ["run."] * 4
@@ -392,7 +383,7 @@ def test_a_killed_server_leaves_no_template_and_no_job(tmp_path: Path) -> None:
         wait_for_template(bench, serving.pid)
         path = bench.script("f/fresh/long", "import subprocess\ndef main():\n    subprocess.run(['sleep', '600'])\n")
         bench.start(path)
-        eventually("the job runs", lambda: "sleep" in _names_below(serving.pid))
+        wait_until(lambda: "sleep" in _names_below(serving.pid), "the job runs")
         started = psutil.Process(serving.pid).children(recursive=True)
         assert len(started) >= 4  # the reaper, the template, the job and its child
     finally:
@@ -400,7 +391,7 @@ def test_a_killed_server_leaves_no_template_and_no_job(tmp_path: Path) -> None:
         serving.wait()
         if serving.stdout is not None:
             serving.stdout.close()
-    eventually("nothing is left", lambda: all(is_gone(one) for one in started))
+    wait_until(lambda: all(is_gone(one) for one in started), "nothing is left")
 
 
 def _names_below(pid: int) -> list[str]:

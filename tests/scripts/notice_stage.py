@@ -13,7 +13,7 @@ from local.database import Server
 from local.settings import Credentials
 from local.stack import local_stack
 from tests.support.installation import Installation, Json, Tenant
-from tests.support.mail_server import PASSWORD, USER, MailBox, free_port, mail_server
+from tests.support.mail_server import PASSWORD, USER, MailBox, mail_server
 from tests.support.webhook_receiver import Receiver, webhook_receiver
 
 EMAIL, WEBHOOK = "f/operations/deliver_by_email", "f/operations/deliver_by_webhook"
@@ -170,4 +170,4 @@ def post(running: Post) -> Post:
     return running
 
 
-__all__ = ["EMAIL", "SIGNING_SECRET", "WEBHOOK", "Post", "free_port", "post", "running", "server_context"]
+__all__ = ["EMAIL", "SIGNING_SECRET", "WEBHOOK", "Post", "post", "running", "server_context"]

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import InstallationMaker
 from tests.support.cloud import Cloud, chunks, document, in_parallel, insert_documents, usage
 from tests.support.installation import Installation, Json, Tenant
-from tests.support.patience import PROMPTLY_SECONDS
+from tests.support.patience import PROMPTLY_SECONDS, wait_until
 from tests.support.provider_faults import (
     Fault,
     hang,
@@ -326,13 +326,6 @@ def test_a_run_that_was_overtaken_does_no_harm_and_the_batch_is_counted_once(clo
     assert document(installation, held)["status"] == "completed"
     assert embedded_whole(installation, tenant)
     assert len(usage(installation, tenant)) == 1
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.02)
 
 
 def fails(cloud: Cloud, tenant: Tenant, document_id: int) -> Json:

@@ -3,9 +3,10 @@
 import random
 import time
 
-from tests.scripts.test_embed import EMBED, MODEL, cheap, embedded_whole, tokens, wait_until
+from tests.scripts.test_embed import EMBED, MODEL, cheap, embedded_whole, tokens
 from tests.support.cloud import Cloud, chunks, document, messages, usage
 from tests.support.installation import Installation, Tenant
+from tests.support.patience import wait_until
 from tests.support.provider_faults import hang
 
 KILLS = 10

@@ -20,12 +20,12 @@ from tests.scripts.notice_stage import (
     SIGNING_SECRET,
     WEBHOOK,
     Post,
-    free_port,
     post,
     running,
     server_context,
 )
 from tests.support.mail_server import MailBox, mail_server
+from tests.support.ports import deaf_port
 from tests.support.webhook_receiver import Receiver, webhook_receiver
 
 __all__ = ["post", "running"]
@@ -162,7 +162,7 @@ def test_many_runs_at_once_send_each_notice_once(post: Post, script: str) -> Non
 def test_what_certainly_did_not_arrive_is_tried_again_later_each_time_and_then_given_up(post: Post) -> None:
     tenant = post.tenant()
     post.notice(tenant, tenant.adult)
-    post.use_mail(port=free_port())
+    post.use_mail(port=deaf_port())
     waits = []
     for _ in range(4):
         assert "mail server does not answer" in post.installation.run(EMAIL).crashed()
@@ -548,7 +548,7 @@ def test_a_receiver_that_cannot_be_reached_or_is_another_gets_nothing(post: Post
     post.notice(tenant, tenant.adult)
     other = Receiver()
     with webhook_receiver(other, server_context(trustme.CA())) as port:
-        for url in (f"http://127.0.0.1:{free_port()}/", f"https://localhost:{port}/"):
+        for url in (f"http://127.0.0.1:{deaf_port()}/", f"https://localhost:{port}/"):
             post.use_webhook(url)
             assert "does not answer" in post.installation.run(WEBHOOK).crashed()
             post.let_time_pass()

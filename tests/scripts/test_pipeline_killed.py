@@ -20,10 +20,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import InstallationMaker
-from tests.scripts.test_embed import wait_until
 from tests.scripts.test_parse_file import encoded
 from tests.support.cloud import Cloud, cloud_of, in_parallel
 from tests.support.installation import Installation, Json, Tenant
+from tests.support.patience import wait_until
 
 FLOW, BACKLOG = "f/chatbot/ingest_file", "f/operations/embed_backlog"
 KILLS = 100

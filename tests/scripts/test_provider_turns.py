@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from tests.scripts.test_embed import wait_until
 from tests.support.cloud import Cloud
 from tests.support.installation import Json, Reply, Tenant
+from tests.support.patience import wait_until
 from tests.support.provider_faults import rate_limit, status
 
 CHAT = "f/chatbot/chat"

@@ -10,9 +10,9 @@ from threading import Event
 import pytest
 
 from tests.conftest import InstallationMaker
-from tests.scripts.test_embed import wait_until
 from tests.support.cloud import Cloud, cloud_of, in_parallel, usage
 from tests.support.installation import Installation, Json, Tenant
+from tests.support.patience import wait_until
 from tests.support.provider_faults import hang, status
 
 REEMBED, EMBED, SEARCH = "f/operations/reembed", "f/chatbot/embed", "f/chatbot/search"

@@ -7,9 +7,10 @@ from functools import partial
 import pytest
 
 from tests.attacks.hostile import contents, nothing_changes
-from tests.scripts.test_embed import cheap, wait_until
+from tests.scripts.test_embed import cheap
 from tests.support.cloud import Cloud, chunks, document, in_parallel, usage
 from tests.support.installation import Installation, Json, Tenant, autocommit_cursor
+from tests.support.patience import wait_until
 
 UPDATE, FLOW, EMBED, GET = (
     f"f/chatbot/{name}" for name in ("update_document", "change_document", "embed", "get_document")

@@ -1,7 +1,6 @@
 """A real mail server on loopback, by aiosmtpd: with a login, STARTTLS, and the faults of mail servers."""
 
 import asyncio
-import socket
 import ssl
 import threading
 from collections.abc import Awaitable, Iterator
@@ -15,9 +14,9 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from tests.support.patience import PROMPTLY_SECONDS
+from tests.support.ports import bound_socket, port_of
 
 USER, PASSWORD = "notices", "password-of-the-mail-server"
-_KEPT: list[socket.socket] = []
 
 
 @dataclass(frozen=True)
@@ -133,25 +132,8 @@ class _Controller(Controller):
     """Runs the server on a port that is its own before it begins to listen: nobody takes it in between."""
 
     def __init__(self, box: MailBox, **settings: Any) -> None:
-        self._own = _bound()
-        super().__init__(box, "127.0.0.1", _port_of(self._own), **settings)
+        self._own = bound_socket()
+        super().__init__(box, "127.0.0.1", port_of(self._own), **settings)
 
     def _create_server(self) -> Awaitable[asyncio.AbstractServer]:
         return self.loop.create_server(self._factory_invoker, sock=self._own)
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on, and nobody will: it is kept for as long as the tests run."""
-    _KEPT.append(_bound())
-    return _port_of(_KEPT[-1])
-
-
-def _bound() -> socket.socket:
-    """Open a socket on some port of the loopback address, without listening."""
-    opened = socket.socket()
-    opened.bind(("127.0.0.1", 0))
-    return opened
-
-
-def _port_of(opened: socket.socket) -> int:
-    return int(opened.getsockname()[1])
